@@ -16,12 +16,7 @@ pub enum LeaseGroup {
 #[async_trait]
 pub trait Leases {
     /// Takes or renews a lease, and answers everyone who holds one of this group now, sorted.
-    async fn hold(
-        &self,
-        group: LeaseGroup,
-        id: Uuid,
-        ttl: Duration,
-    ) -> Result<Vec<Uuid>, FanoutError>;
+    async fn hold(&self, group: LeaseGroup, id: Uuid, ttl: Duration) -> Result<Vec<Uuid>, FanoutError>;
 
     /// Gives a lease back before it expires.
     async fn release(&self, group: LeaseGroup, id: Uuid) -> Result<(), FanoutError>;

@@ -8,20 +8,12 @@ use crate::model::{ConversationId, GatewayId, UserId};
 /// Only unregistering, and the expiry of a gateway's lease, remove a route. Callers serialise the calls for one user or group.
 #[async_trait]
 pub trait Routes {
-    async fn register_users(&self, gateway: GatewayId, users: &[UserId])
+    async fn register_users(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError>;
+
+    async fn unregister_users(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError>;
+
+    async fn register_groups(&self, gateway: GatewayId, groups: &[ConversationId])
     -> Result<(), FanoutError>;
-
-    async fn unregister_users(
-        &self,
-        gateway: GatewayId,
-        users: &[UserId],
-    ) -> Result<(), FanoutError>;
-
-    async fn register_groups(
-        &self,
-        gateway: GatewayId,
-        groups: &[ConversationId],
-    ) -> Result<(), FanoutError>;
 
     async fn unregister_groups(
         &self,

@@ -22,9 +22,7 @@ impl ConversationKind {
     }
 
     pub fn from_code(code: i16) -> Option<Self> {
-        [Self::Direct, Self::Group, Self::Channel]
-            .into_iter()
-            .find(|kind| kind.code() == code)
+        [Self::Direct, Self::Group, Self::Channel].into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -44,9 +42,7 @@ impl Role {
     }
 
     pub fn from_code(code: i16) -> Option<Self> {
-        [Self::Owner, Self::Admin, Self::Member]
-            .into_iter()
-            .find(|role| role.code() == code)
+        [Self::Owner, Self::Admin, Self::Member].into_iter().find(|role| role.code() == code)
     }
 
     /// Owner and admins change the title and the members, and delete others' messages.
@@ -71,9 +67,7 @@ impl Notify {
     }
 
     pub fn from_code(code: i16) -> Option<Self> {
-        [Self::All, Self::Mentions, Self::None]
-            .into_iter()
-            .find(|notify| notify.code() == code)
+        [Self::All, Self::Mentions, Self::None].into_iter().find(|notify| notify.code() == code)
     }
 }
 
@@ -126,18 +120,13 @@ pub struct View {
 
 impl View {
     pub fn role_of(&self, user: &UserId) -> Option<Role> {
-        self.members
-            .binary_search_by(|(id, _)| id.cmp(user))
-            .ok()
-            .map(|place| self.members[place].1)
+        self.members.binary_search_by(|(id, _)| id.cmp(user)).ok().map(|place| self.members[place].1)
     }
 
     /// The other user of a direct conversation.
     pub fn peer_of(&self, user: &UserId) -> Option<&UserId> {
         match self.kind {
-            ConversationKind::Direct => {
-                self.members.iter().map(|(id, _)| id).find(|id| *id != user)
-            }
+            ConversationKind::Direct => self.members.iter().map(|(id, _)| id).find(|id| *id != user),
             ConversationKind::Group | ConversationKind::Channel => None,
         }
     }

@@ -19,9 +19,7 @@ impl Platform {
     }
 
     pub fn from_code(code: i16) -> Option<Self> {
-        [Self::Apns, Self::Fcm, Self::Webpush]
-            .into_iter()
-            .find(|platform| platform.code() == code)
+        [Self::Apns, Self::Fcm, Self::Webpush].into_iter().find(|platform| platform.code() == code)
     }
 }
 
@@ -40,9 +38,7 @@ impl Environment {
     }
 
     pub fn from_code(code: i16) -> Option<Self> {
-        [Self::Production, Self::Sandbox]
-            .into_iter()
-            .find(|environment| environment.code() == code)
+        [Self::Production, Self::Sandbox].into_iter().find(|environment| environment.code() == code)
     }
 }
 

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{
-    ClientId, ConversationId, GatewayId, MessageId, Role, Seq, SessionId, Timestamp, UserId,
-};
+use super::{ClientId, ConversationId, GatewayId, MessageId, Role, Seq, SessionId, Timestamp, UserId};
 
 /// What an entry does to its conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -62,10 +62,7 @@ pub enum EventBody {
     /// Live delivery may have missed something.
     Resync { reason: String },
     /// The target's users lost their right to be connected: close their sockets and forget what is cached of them.
-    Expelled {
-        deactivated: bool,
-        session: Option<SessionId>,
-    },
+    Expelled { deactivated: bool, session: Option<SessionId> },
     /// What is cached of the target's users (blocks, profiles) is out of date.
     Forget,
 }

@@ -141,11 +141,7 @@ impl ConversationId {
     ///
     /// The names are length-prefixed: (`ab`, `c`) and (`a`, `bc`) must not meet.
     pub fn direct(one: &UserId, other: &UserId) -> Self {
-        let (low, high) = if one <= other {
-            (one, other)
-        } else {
-            (other, one)
-        };
+        let (low, high) = if one <= other { (one, other) } else { (other, one) };
         let mut name = Vec::with_capacity(8 + low.as_str().len() + high.as_str().len());
         for user in [low, high] {
             name.extend_from_slice(&(user.as_str().len() as u32).to_be_bytes());
@@ -181,9 +177,7 @@ impl Seq {
 impl<'de> Deserialize<'de> for Seq {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = u64::deserialize(deserializer)?;
-        i64::try_from(value)
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("seq is out of range"))
+        i64::try_from(value).map(Self).map_err(|_| serde::de::Error::custom("seq is out of range"))
     }
 }
 
@@ -204,10 +198,7 @@ mod tests {
     #[test]
     fn a_direct_conversation_has_one_id_whoever_asks() {
         let (alice, bob) = (user("alice"), user("bob"));
-        assert_eq!(
-            ConversationId::direct(&alice, &bob),
-            ConversationId::direct(&bob, &alice)
-        );
+        assert_eq!(ConversationId::direct(&alice, &bob), ConversationId::direct(&bob, &alice));
     }
 
     #[test]

@@ -12,8 +12,6 @@ pub use conversation::{Conversation, ConversationKind, Member, Notify, Role, Vie
 pub use device::{Device, Environment, Platform};
 pub use entry::{Body, Entry, EntryKind, NewEntry, Origin, PushOverride, Reaction};
 pub use event::{Event, EventBody, Refusal, Stamp, Target};
-pub use ids::{
-    ClientId, ConversationId, DeviceId, GatewayId, InvalidId, MessageId, Seq, SessionId, UserId,
-};
+pub use ids::{ClientId, ConversationId, DeviceId, GatewayId, InvalidId, MessageId, Seq, SessionId, UserId};
 pub use time::Timestamp;
 pub use user::{Admission, Denial, Presence, Profile, Status};

@@ -51,10 +51,7 @@ impl Batch {
 
     /// JSON, so that an operator can read a dead letter.
     pub fn encode(&self) -> Bytes {
-        let written = Written {
-            v: VERSION,
-            entries: &self.0,
-        };
+        let written = Written { v: VERSION, entries: &self.0 };
         Bytes::from(
             serde_json::to_vec(&written)
                 .expect("a batch has only string keys, and writing to memory cannot fail"),
@@ -96,13 +93,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_and_rubbish_are_told_apart() {
-        assert!(matches!(
-            Batch::decode(br#"{"v":2,"x":1}"#),
-            Err(DecodeError::UnknownVersion(2))
-        ));
-        assert!(matches!(
-            Batch::decode(b"\xff\x00"),
-            Err(DecodeError::Malformed(_))
-        ));
+        assert!(matches!(Batch::decode(br#"{"v":2,"x":1}"#), Err(DecodeError::UnknownVersion(2))));
+        assert!(matches!(Batch::decode(b"\xff\x00"), Err(DecodeError::Malformed(_))));
     }
 }

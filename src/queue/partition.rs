@@ -56,8 +56,7 @@ mod tests {
     #[test]
     fn a_conversation_keeps_its_partition_across_releases() {
         let partitions = Partitions::new(NonZeroU16::new(16).unwrap());
-        let ids = [1_u128, 2, 3, 0xffff_0000_ffff]
-            .map(|id| ConversationId::from_uuid(Uuid::from_u128(id)));
+        let ids = [1_u128, 2, 3, 0xffff_0000_ffff].map(|id| ConversationId::from_uuid(Uuid::from_u128(id)));
         assert_eq!(ids.map(|id| partitions.of(id).index()), [11, 15, 3, 15]);
     }
 
@@ -68,9 +67,6 @@ mod tests {
         for _ in 0..4000 {
             counts[partitions.of(ConversationId::new()).index()] += 1;
         }
-        assert!(
-            counts.iter().all(|count| (800..1200).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
     }
 }

@@ -1,8 +1,7 @@
 //! Port: conversations and their members, as read; what changes them is an entry, see [`super::Log`].
 
 use crate::model::{
-    ClientId, Conversation, ConversationId, ConversationKind, Member, Notify, Timestamp, UserId,
-    View,
+    ClientId, Conversation, ConversationId, ConversationKind, Member, Notify, Timestamp, UserId, View,
 };
 
 use super::StoreError;
@@ -76,10 +75,7 @@ pub trait Conversations {
     async fn groups_of(&self, users: &[UserId]) -> Result<Vec<Vec<Membership>>, StoreError>;
 
     /// A page of each user's conversations as they see them, by rising conversation id, in the order of `pages`.
-    async fn conversations_of(
-        &self,
-        pages: &[PageOf],
-    ) -> Result<Vec<Vec<Conversation>>, StoreError>;
+    async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError>;
 
     /// One conversation as each of `users` sees it, in their order; `None` for those who are not members.
     async fn conversation_for(

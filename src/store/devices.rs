@@ -22,10 +22,7 @@ pub struct Registration {
 pub trait Devices {
     /// Registers a device, or registers it anew (which ends `disabled` and `quarantined`). A (platform, token) belongs to the
     /// last who registered it: other devices with it are removed in the same statement. An unknown user is refused with `None`.
-    async fn register_device(
-        &self,
-        registration: &Registration,
-    ) -> Result<Option<Device>, StoreError>;
+    async fn register_device(&self, registration: &Registration) -> Result<Option<Device>, StoreError>;
 
     /// Removes a device; `false` when there was none.
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError>;

@@ -1,8 +1,8 @@
 //! Port: the log of every conversation.
 
 use crate::model::{
-    ClientId, ConversationId, ConversationKind, Entry, EntryKind, MessageId, NewEntry, Refusal,
-    Role, Seq, Timestamp, UserId,
+    ClientId, ConversationId, ConversationKind, Entry, EntryKind, MessageId, NewEntry, Refusal, Role, Seq,
+    Timestamp, UserId,
 };
 
 use super::StoreError;
@@ -110,12 +110,8 @@ pub trait Log {
     async fn spans(&self, spans: &[Span]) -> Result<Vec<Vec<Entry>>, StoreError>;
 
     /// The entry at `seq` as the member `user` may judge it; `None` when it is not there or not theirs to see.
-    async fn target(
-        &self,
-        id: ConversationId,
-        user: &UserId,
-        seq: Seq,
-    ) -> Result<Option<Target>, StoreError>;
+    async fn target(&self, id: ConversationId, user: &UserId, seq: Seq)
+    -> Result<Option<Target>, StoreError>;
 
     /// The stored entry that this sender named so.
     async fn find(

@@ -23,9 +23,7 @@ pub use users::{NewAccount, ProfileChange, Session, Users};
 
 /// Everything that is kept for ever.
 #[async_trait::async_trait]
-pub trait Store:
-    Users + Conversations + Log + Cursors + Devices + Relations + Send + Sync + 'static
-{
+pub trait Store: Users + Conversations + Log + Cursors + Devices + Relations + Send + Sync + 'static {
     /// Whether the store answers; for readiness.
     ///
     /// # Errors

@@ -31,22 +31,13 @@ pub trait Relations {
     ) -> Result<bool, StoreError>;
 
     /// The user's contacts or blocks, by rising id.
-    async fn relations(&self, relation: Relation, user: &UserId)
-    -> Result<Vec<UserId>, StoreError>;
+    async fn relations(&self, relation: Relation, user: &UserId) -> Result<Vec<UserId>, StoreError>;
 
     /// Whether `other` is one of the user's contacts or blocks.
-    async fn is_related(
-        &self,
-        relation: Relation,
-        user: &UserId,
-        other: &UserId,
-    ) -> Result<bool, StoreError>;
+    async fn is_related(&self, relation: Relation, user: &UserId, other: &UserId)
+    -> Result<bool, StoreError>;
 
     /// Which of `targets` let `viewer` see their presence: those who added the viewer as a contact, those who
     /// share a conversation with them, and the viewer.
-    async fn visible_to(
-        &self,
-        viewer: &UserId,
-        targets: &[UserId],
-    ) -> Result<Vec<UserId>, StoreError>;
+    async fn visible_to(&self, viewer: &UserId, targets: &[UserId]) -> Result<Vec<UserId>, StoreError>;
 }

@@ -49,8 +49,7 @@ pub trait Users {
     async fn profiles(&self, users: &[UserId]) -> Result<Vec<Profile>, StoreError>;
 
     /// Makes the user when unknown and applies the change; a deactivated user becomes active again.
-    async fn provision(&self, user: &UserId, change: &ProfileChange)
-    -> Result<Profile, StoreError>;
+    async fn provision(&self, user: &UserId, change: &ProfileChange) -> Result<Profile, StoreError>;
 
     /// Changes an existing user's profile; `None` when there is no such user.
     async fn change_profile(

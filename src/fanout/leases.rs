@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::FanoutError;
 
 /// Who holds the leases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LeaseGroup {
     Workers,
     Push,

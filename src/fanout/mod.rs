@@ -4,6 +4,7 @@
 //! [`Fanout`] is all of them. Backends: `redis` and `embedded`; one suite of contract tests runs on both.
 
 mod acknowledged;
+pub mod embedded;
 mod error;
 mod leases;
 mod presence;

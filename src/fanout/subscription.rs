@@ -12,7 +12,7 @@ pub trait Subscriptions {
 
     /// Looks up whose gateways the events are for, in one pipeline, and sends one message to each of them. Events keep their order.
     /// Routes of gateways whose lease expired are not used. An event whose target nobody holds goes nowhere, and that is fine.
-    async fn publish(&self, events: &[Event]) -> Result<(), FanoutError>;
+    async fn publish(&self, events: Vec<Event>) -> Result<(), FanoutError>;
 }
 
 /// One gateway's channel.

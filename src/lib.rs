@@ -1,0 +1,3 @@
+//! Tidings: durable real-time messaging. Modules in the order in which a message meets them.
+
+pub mod config;

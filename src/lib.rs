@@ -1,7 +1,9 @@
 //! Tidings: real-time messaging that keeps what it accepted. The modules stand in the order in which a message meets them.
 
+pub mod config;
 pub mod fanout;
 pub mod model;
 pub mod protocol;
 pub mod queue;
 pub mod store;
+pub mod worker;

@@ -9,7 +9,7 @@ use crate::model::NewEntry;
 
 /// Entries of one partition, in the order in which they were accepted. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Batch(Arc<[NewEntry]>);
+pub struct Batch(Arc<Vec<NewEntry>>);
 
 /// Why bytes are no batch.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +42,16 @@ struct Read {
 
 impl Batch {
     pub fn new(entries: Vec<NewEntry>) -> Self {
-        Self(entries.into())
+        Self(Arc::new(entries))
     }
 
     pub fn entries(&self) -> &[NewEntry] {
         &self.0
+    }
+
+    /// The entries themselves; copied only when somebody else holds the batch.
+    pub fn into_entries(self) -> Vec<NewEntry> {
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// JSON, so that an operator can read a dead letter.

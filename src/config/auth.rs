@@ -27,6 +27,8 @@ pub struct Auth {
     #[serde(with = "values::duration")]
     pub jwks_min_refresh: Duration,
     #[serde(with = "values::duration")]
+    pub jwks_timeout: Duration,
+    #[serde(with = "values::duration")]
     pub leeway: Duration,
     pub auto_provision: bool,
     pub accounts: bool,
@@ -49,6 +51,7 @@ impl Auth {
         }
         problems.positive("auth.jwks_refresh", self.jwks_refresh);
         problems.positive("auth.jwks_min_refresh", self.jwks_min_refresh);
+        problems.positive("auth.jwks_timeout", self.jwks_timeout);
         problems.positive("auth.session_ttl", self.session_ttl);
         problems.at_least(
             "auth.password_hash_concurrency",

@@ -1,9 +1,11 @@
 //! Tidings: real-time messaging that keeps what it accepted. The modules stand in the order in which a message meets them.
 
 pub mod config;
-pub mod fanout;
+pub mod telemetry;
 pub mod model;
 pub mod protocol;
+pub mod auth;
 pub mod queue;
-pub mod store;
 pub mod worker;
+pub mod store;
+pub mod fanout;

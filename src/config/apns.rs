@@ -20,12 +20,15 @@ pub struct Apns {
     pub cert_file: Option<PathBuf>,
     #[serde(with = "values::optional")]
     pub cert_key_file: Option<PathBuf>,
+    #[serde(with = "values::optional")]
+    pub default_topic: Option<String>,
     pub topics: Vec<String>,
     #[serde(with = "values::optional")]
     pub ca_file: Option<PathBuf>,
     #[serde(with = "values::optional")]
     pub proxy: Option<Secret>,
     pub connections: usize,
+    pub streams_per_connection: usize,
 }
 
 impl Apns {
@@ -56,5 +59,10 @@ impl Apns {
             problems.rule("apns.key_file and apns.cert_file are both set: choose one way to sign in");
         }
         problems.at_least("apns.connections", self.connections, 1);
+        problems.at_least(
+            "apns.streams_per_connection",
+            self.streams_per_connection,
+            1,
+        );
     }
 }

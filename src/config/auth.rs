@@ -27,6 +27,8 @@ pub struct Auth {
     #[serde(with = "values::duration")]
     pub jwks_min_refresh: Duration,
     #[serde(with = "values::duration")]
+    pub jwks_timeout: Duration,
+    #[serde(with = "values::duration")]
     pub leeway: Duration,
     pub auto_provision: bool,
     pub accounts: bool,
@@ -51,6 +53,7 @@ impl Auth {
         }
         problems.positive("auth.jwks_refresh", self.jwks_refresh);
         problems.positive("auth.jwks_min_refresh", self.jwks_min_refresh);
+        problems.positive("auth.jwks_timeout", self.jwks_timeout);
         problems.positive("auth.session_ttl", self.session_ttl);
         problems.at_least("auth.password_hash_concurrency", self.password_hash_concurrency, 1);
         problems.at_least("auth.login_attempts_per_minute", self.login_attempts_per_minute as usize, 1);

@@ -66,11 +66,14 @@ impl Push {
             problems.rule("push.max_invalid_ratio must be a share from 0 to 1");
         }
         problems.http_url("push.service_url", self.service_url.as_deref());
-        const SENDER: &[&str] = &["sender", "conversation"];
-        problems.template("push.title_direct", &self.title_direct, SENDER);
-        problems.template("push.title_group", &self.title_group, SENDER);
-        problems.template("push.body", &self.body, &["sender", "conversation", "text"]);
-        problems.template("push.body_hidden", &self.body_hidden, SENDER);
-        problems.template("push.summary", &self.summary, &["count", "conversation"]);
+        for (key, template) in [
+            ("push.title_direct", &self.title_direct),
+            ("push.title_group", &self.title_group),
+            ("push.body", &self.body),
+            ("push.body_hidden", &self.body_hidden),
+            ("push.summary", &self.summary),
+        ] {
+            problems.template(key, template, &["sender", "conversation", "text", "count"]);
+        }
     }
 }

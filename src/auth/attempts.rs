@@ -47,26 +47,15 @@ pub struct AttemptLimiter {
 impl AttemptLimiter {
     pub fn new(limits: &AttemptLimits) -> Self {
         let users = Buckets::new(limits.user_burst, limits.user_every, limits.remembered);
-        let addresses = Buckets::new(
-            limits.address_burst,
-            limits.address_every,
-            limits.remembered,
-        );
-        Self {
-            buckets: Mutex::new((users, addresses)),
-        }
+        let addresses = Buckets::new(limits.address_burst, limits.address_every, limits.remembered);
+        Self { buckets: Mutex::new((users, addresses)) }
     }
 
     /// Takes one attempt of `user` from `address` before the password is looked at.
     ///
     /// # Errors
     /// When either has none left; then neither is charged.
-    pub fn attempt(
-        &self,
-        user: &str,
-        address: IpAddr,
-        now: Instant,
-    ) -> Result<(), TooManyAttempts> {
+    pub fn attempt(&self, user: &str, address: IpAddr, now: Instant) -> Result<(), TooManyAttempts> {
         let mut buckets = self.lock();
         let (users, addresses) = &mut *buckets;
         let address = network_of(address);
@@ -87,9 +76,7 @@ impl AttemptLimiter {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (Buckets<String>, Buckets<IpAddr>)> {
         // A panic while counting leaves counts that are at worst one off.
-        self.buckets
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -134,10 +121,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let missing = self
-            .full_at
-            .get(key)
-            .map_or(Duration::ZERO, |at| at.duration_since(now));
+        let missing = self.full_at.get(key).map_or(Duration::ZERO, |at| at.duration_since(now));
         match missing.checked_sub(self.room) {
             Some(retry_after) if !retry_after.is_zero() => Err(TooManyAttempts { retry_after }),
             _ => Ok(()),
@@ -251,9 +235,7 @@ mod tests {
         for _ in 0..1000 {
             limiter.attempt("ada", HOME, now).unwrap_err();
         }
-        limiter
-            .attempt("ada", HOME, now + Duration::from_secs(10))
-            .unwrap();
+        limiter.attempt("ada", HOME, now + Duration::from_secs(10)).unwrap();
     }
 
     #[test]
@@ -264,12 +246,8 @@ mod tests {
             let address: IpAddr = format!("2001:db8:1:2::{n}").parse().unwrap();
             limiter.attempt(&format!("user-{n}"), address, now).unwrap();
         }
-        limiter
-            .attempt("x", "2001:db8:1:2:ffff::1".parse().unwrap(), now)
-            .unwrap_err();
-        limiter
-            .attempt("x", "2001:db8:1:3::1".parse().unwrap(), now)
-            .unwrap();
+        limiter.attempt("x", "2001:db8:1:2:ffff::1".parse().unwrap(), now).unwrap_err();
+        limiter.attempt("x", "2001:db8:1:3::1".parse().unwrap(), now).unwrap();
     }
 
     #[test]
@@ -281,9 +259,7 @@ mod tests {
         }
         for n in 0..5000_u32 {
             let address = IpAddr::V4((0x0a00_0000 + n).into());
-            limiter
-                .attempt(&format!("made-up-{n}"), address, now)
-                .unwrap();
+            limiter.attempt(&format!("made-up-{n}"), address, now).unwrap();
         }
         limiter.attempt("victim", address(9), now).unwrap_err();
         let buckets = limiter.lock();

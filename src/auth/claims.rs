@@ -45,8 +45,7 @@ impl Claims {
     /// Whether a revocation at `valid_after_ms` (unix milliseconds) hits this token. One that does
     /// not say when it was issued is hit: better to sign in once more than to stay after that.
     pub fn is_revoked_by(&self, valid_after_ms: u64) -> bool {
-        self.issued_at_ms
-            .is_none_or(|issued| issued < valid_after_ms)
+        self.issued_at_ms.is_none_or(|issued| issued < valid_after_ms)
     }
 }
 
@@ -89,8 +88,7 @@ impl Claims {
         expected: &Expected<'_>,
         now: SystemTime,
     ) -> Result<Self, TokenError> {
-        let raw: RawClaims<'_> =
-            serde_json::from_slice(payload).map_err(|_| TokenError::Malformed)?;
+        let raw: RawClaims<'_> = serde_json::from_slice(payload).map_err(|_| TokenError::Malformed)?;
         let now_ms = unix_ms(now);
         let leeway_ms = LEEWAY.as_millis() as u64;
 
@@ -98,10 +96,7 @@ impl Claims {
         if now_ms >= expires_ms.saturating_add(leeway_ms) {
             return Err(TokenError::Expired);
         }
-        if raw
-            .nbf
-            .is_some_and(|nbf| nbf.ms() > now_ms.saturating_add(leeway_ms))
-        {
+        if raw.nbf.is_some_and(|nbf| nbf.ms() > now_ms.saturating_add(leeway_ms)) {
             return Err(TokenError::NotYetValid);
         }
         let own = kind == TokenKind::Own;
@@ -112,28 +107,17 @@ impl Claims {
                 return Err(TokenError::WrongAudience);
             }
         }
-        let user_id = raw
-            .sub
-            .filter(|id| valid_user_id(id))
-            .ok_or(TokenError::BadSubject)?;
+        let user_id = raw.sub.filter(|id| valid_user_id(id)).ok_or(TokenError::BadSubject)?;
         Ok(Self {
             user_id,
             expires_at: expires_ms / 1000,
             issued_at_ms: raw.iat.map(|iat| iat.ms()),
-            session_id: if own {
-                strict(raw.sid, |_: &Uuid| true)?
-            } else {
-                None
-            },
+            session_id: if own { strict(raw.sid, |_: &Uuid| true)? } else { None },
             device_id: match strict(raw.device_id, |id: &String| valid_device_id(id)) {
                 Err(_) if !own => None,
                 device_id => device_id?,
             },
-            scope: if own {
-                strict(raw.scope, |s: &String| !s.is_empty())?
-            } else {
-                None
-            },
+            scope: if own { strict(raw.scope, |s: &String| !s.is_empty())? } else { None },
             kind,
         })
     }
@@ -145,16 +129,9 @@ fn check_issuer(iss: Option<&str>, own: bool, expected: &Expected<'_>) -> Result
     } else {
         let listed = expected.issuers.is_empty()
             || iss.is_some_and(|iss| expected.issuers.iter().any(|known| known == iss));
-        listed
-            && expected
-                .issuer_of_key
-                .is_none_or(|of_key| iss == Some(of_key))
+        listed && expected.issuer_of_key.is_none_or(|of_key| iss == Some(of_key))
     };
-    if right {
-        Ok(())
-    } else {
-        Err(TokenError::WrongIssuer)
-    }
+    if right { Ok(()) } else { Err(TokenError::WrongIssuer) }
 }
 
 /// A claim that may be absent but not wrong.

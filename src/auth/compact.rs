@@ -58,8 +58,7 @@ impl<'a> Compact<'a> {
     }
 
     pub(super) fn header(&self) -> Result<Header<'_>, TokenError> {
-        let header: Header<'_> =
-            serde_json::from_slice(&self.header).map_err(|_| TokenError::Malformed)?;
+        let header: Header<'_> = serde_json::from_slice(&self.header).map_err(|_| TokenError::Malformed)?;
         if header.crit.is_some() {
             return Err(TokenError::Malformed);
         }
@@ -74,7 +73,5 @@ impl<'a> Compact<'a> {
 
 /// Base64url without padding and without stray bits, so that no two texts are the same token.
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| TokenError::Malformed)
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }

@@ -31,34 +31,19 @@ pub struct Grant<'a> {
 impl<'a> Grant<'a> {
     /// A token that may do everything its user may.
     pub fn new(user_id: &'a str, lifetime: Duration) -> Self {
-        Self {
-            user_id,
-            session_id: None,
-            device_id: None,
-            scope: None,
-            lifetime,
-        }
+        Self { user_id, session_id: None, device_id: None, scope: None, lifetime }
     }
 
     pub fn session(self, id: Uuid) -> Self {
-        Self {
-            session_id: Some(id),
-            ..self
-        }
+        Self { session_id: Some(id), ..self }
     }
 
     pub fn device(self, id: &'a str) -> Self {
-        Self {
-            device_id: Some(id),
-            ..self
-        }
+        Self { device_id: Some(id), ..self }
     }
 
     pub fn scope(self, scope: &'a str) -> Self {
-        Self {
-            scope: Some(scope),
-            ..self
-        }
+        Self { scope: Some(scope), ..self }
     }
 }
 
@@ -71,9 +56,7 @@ pub struct Minted {
 
 impl std::fmt::Debug for Minted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Minted")
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
+        f.debug_struct("Minted").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 

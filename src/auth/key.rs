@@ -2,9 +2,7 @@
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicKey as RsaPublicKey;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use rustls_pki_types::pem::{self, PemObject, SectionKind};
 
 use super::error::{KeyProblem, TokenError};
@@ -50,23 +48,11 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn from_secret(secret: &[u8]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Self {
-            id: None,
-            algorithm: Algorithm::Hs256,
-            material: Material::Secret(key),
-        }
+        Self { id: None, algorithm: Algorithm::Hs256, material: Material::Secret(key) }
     }
 
-    pub(super) fn from_public(
-        id: Option<String>,
-        algorithm: Algorithm,
-        key: ParsedPublicKey,
-    ) -> Self {
-        Self {
-            id,
-            algorithm,
-            material: Material::Public(key),
-        }
+    pub(super) fn from_public(id: Option<String>, algorithm: Algorithm, key: ParsedPublicKey) -> Self {
+        Self { id, algorithm, material: Material::Public(key) }
     }
 
     /// From the DER of a `SubjectPublicKeyInfo`; its type decides the algorithm.
@@ -94,20 +80,16 @@ impl Key {
             let (kind, der) = block.map_err(|_: pem::Error| KeyProblem::NotPem)?;
             match kind {
                 SectionKind::PublicKey => keys.push(Self::from_spki(id.map(str::to_owned), &der)?),
-                SectionKind::PrivateKey
-                | SectionKind::RsaPrivateKey
-                | SectionKind::EcPrivateKey => return Err(KeyProblem::PrivateKey),
+                SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => {
+                    return Err(KeyProblem::PrivateKey);
+                }
                 _ => {}
             }
             if keys.len() > MAX_KEYS {
                 return Err(KeyProblem::TooManyKeys);
             }
         }
-        if keys.is_empty() {
-            Err(KeyProblem::NoPublicKey)
-        } else {
-            Ok(keys)
-        }
+        if keys.is_empty() { Err(KeyProblem::NoPublicKey) } else { Ok(keys) }
     }
 
     /// Checks `signature` over `message`. The caller has compared the algorithms.
@@ -124,9 +106,5 @@ impl Key {
 /// key as well, but later, and as a bad signature.
 pub(super) fn check_rsa_size(modulus: &[u8]) -> Result<(), KeyProblem> {
     let bits = modulus.len() * 8 - modulus.first().map_or(0, |b| b.leading_zeros() as usize);
-    if (2048..=8192).contains(&bits) {
-        Ok(())
-    } else {
-        Err(KeyProblem::RsaSize)
-    }
+    if (2048..=8192).contains(&bits) { Ok(()) } else { Err(KeyProblem::RsaSize) }
 }

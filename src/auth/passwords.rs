@@ -30,13 +30,7 @@ pub struct PasswordSettings {
 
 impl Default for PasswordSettings {
     fn default() -> Self {
-        Self {
-            memory_kib: 19 * 1024,
-            passes: 2,
-            at_once: 2,
-            waiting: 64,
-            patience: Duration::from_secs(3),
-        }
+        Self { memory_kib: 19 * 1024, passes: 2, at_once: 2, waiting: 64, patience: Duration::from_secs(3) }
     }
 }
 
@@ -115,11 +109,7 @@ impl Passwords {
     ///
     /// # Errors
     /// `Overloaded` after at most the configured patience, `BadHash` when the store is damaged.
-    pub async fn check(
-        &self,
-        stored: Option<&str>,
-        password: &str,
-    ) -> Result<PasswordCheck, PasswordError> {
+    pub async fn check(&self, stored: Option<&str>, password: &str) -> Result<PasswordCheck, PasswordError> {
         // No account has such a password; saying so early tells nothing about any account.
         if check_length(password).is_err() {
             return Ok(PasswordCheck::Wrong);
@@ -128,9 +118,7 @@ impl Passwords {
         let stored: Arc<str> = stored.map_or_else(|| self.dummy.clone(), Arc::from);
         let argon2 = self.argon2.clone();
         let password = password.to_owned();
-        let matches = self
-            .run(move || verify(&argon2, &stored, &password))
-            .await?;
+        let matches = self.run(move || verify(&argon2, &stored, &password)).await?;
         Ok(if known { matches } else { PasswordCheck::Wrong })
     }
 
@@ -145,19 +133,14 @@ impl Passwords {
             drop(turn);
             result
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| PasswordError::Failed)?
+        tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Failed)?
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, PasswordError> {
         if let Ok(turn) = self.running.clone().try_acquire_owned() {
             return Ok(turn);
         }
-        let _place = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| PasswordError::Overloaded)?;
+        let _place = self.waiting.try_acquire().map_err(|_| PasswordError::Overloaded)?;
         match tokio::time::timeout(self.patience, self.running.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(PasswordError::Overloaded),
@@ -176,17 +159,11 @@ fn check_length(password: &str) -> Result<(), PasswordError> {
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, PasswordError> {
-    let hash: PasswordHash = argon2
-        .hash_password(password.as_bytes())
-        .map_err(|_| PasswordError::Failed)?;
+    let hash: PasswordHash = argon2.hash_password(password.as_bytes()).map_err(|_| PasswordError::Failed)?;
     Ok(hash.to_string())
 }
 
-fn verify(
-    argon2: &Argon2<'_>,
-    stored: &str,
-    password: &str,
-) -> Result<PasswordCheck, PasswordError> {
+fn verify(argon2: &Argon2<'_>, stored: &str, password: &str) -> Result<PasswordCheck, PasswordError> {
     use argon2::password_hash::Error;
     let stored = PasswordHash::new(stored).map_err(|_| PasswordError::BadHash)?;
     match argon2.verify_password(password.as_bytes(), &stored) {

@@ -46,14 +46,7 @@ mod tests {
         let keys = keys(&["first-key", " second-key "]);
         assert!(keys.contains("first-key"));
         assert!(keys.contains("second-key"));
-        for other in [
-            "",
-            "first-ke",
-            "first-key ",
-            "First-key",
-            "first-keyy",
-            "first-key,second-key",
-        ] {
+        for other in ["", "first-ke", "first-key ", "First-key", "first-keyy", "first-key,second-key"] {
             assert!(!keys.contains(other), "{other:?}");
         }
     }

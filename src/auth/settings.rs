@@ -102,9 +102,7 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ShortOwnSecret => {
-                "the secret of the server's own tokens is shorter than 32 bytes"
-            }
+            Self::ShortOwnSecret => "the secret of the server's own tokens is shorter than 32 bytes",
             Self::ShortSharedSecret => "the shared HS256 secret is shorter than 32 bytes",
             Self::SameSecrets => {
                 "the server's own secret equals the shared one: who knows it can make own tokens"
@@ -116,10 +114,7 @@ impl fmt::Display for Warning {
 
 impl Settings {
     pub fn warnings(&self) -> Vec<Warning> {
-        let short = |s: &Option<Secret>| {
-            s.as_ref()
-                .is_some_and(|s| s.expose().len() < MIN_SECRET_BYTES)
-        };
+        let short = |s: &Option<Secret>| s.as_ref().is_some_and(|s| s.expose().len() < MIN_SECRET_BYTES);
         let mut warnings = Vec::new();
         if short(&self.own_secret) {
             warnings.push(Warning::ShortOwnSecret);

@@ -35,11 +35,7 @@ impl Verifier {
     pub fn verify_cached(&self, token: &str, now: SystemTime) -> Result<Claims, TokenError> {
         let token = Compact::split(token)?;
         let kind = self.authenticate(&token)?;
-        let expected = Expected {
-            issuers: &self.issuers,
-            audiences: &self.audiences,
-            issuer_of_key: None,
-        };
+        let expected = Expected { issuers: &self.issuers, audiences: &self.audiences, issuer_of_key: None };
         Claims::check(&token.payload()?, kind, &expected, now)
     }
 

@@ -59,10 +59,6 @@ impl Apns {
             problems.rule("apns.key_file and apns.cert_file are both set: choose one way to sign in");
         }
         problems.at_least("apns.connections", self.connections, 1);
-        problems.at_least(
-            "apns.streams_per_connection",
-            self.streams_per_connection,
-            1,
-        );
+        problems.at_least("apns.streams_per_connection", self.streams_per_connection, 1);
     }
 }

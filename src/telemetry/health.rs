@@ -72,12 +72,7 @@ pub struct CheckReport {
 
 impl Health {
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                metrics,
-                state: Mutex::default(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { metrics, state: Mutex::default() }) }
     }
 
     /// A check of this name, down until it is set up.
@@ -87,13 +82,7 @@ impl Health {
 
     /// A dependency; also drives `dependency_up`.
     pub fn dependency(&self, dependency: Dependency, gate: Gate) -> Check {
-        let gauge = self
-            .inner
-            .metrics
-            .dependencies
-            .dependency_up
-            .get(dependency)
-            .clone();
+        let gauge = self.inner.metrics.dependencies.dependency_up.get(dependency).clone();
         self.register(dependency.value(), gate, Some(gauge))
     }
 
@@ -105,18 +94,12 @@ impl Health {
             since: Timestamp::now(),
             reason: Some("starting".to_owned()),
         });
-        Check {
-            health: self.clone(),
-            name,
-            gauge,
-        }
+        Check { health: self.clone(), name, gauge }
     }
 
     /// From now on not ready, so that no new client is sent here. There is no way back.
     pub fn drain(&self) {
-        self.state()
-            .draining_since
-            .get_or_insert_with(Timestamp::now);
+        self.state().draining_since.get_or_insert_with(Timestamp::now);
         self.inner.metrics.gateway.gateway_draining.set(1);
     }
 
@@ -153,19 +136,12 @@ impl Health {
             .collect();
         let draining = state.draining_since.is_some();
         let blocked = checks.values().any(|check| check.blocks);
-        Report {
-            ready: !checks.is_empty() && !blocked && !draining,
-            draining,
-            checks,
-        }
+        Report { ready: !checks.is_empty() && !blocked && !draining, draining, checks }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while it was held left it as it was: every change is one assignment.
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -238,10 +214,7 @@ mod tests {
         let report = health.report();
         assert!(report.ready);
         assert_eq!(report.checks["postgres"].state, "down");
-        assert_eq!(
-            report.checks["postgres"].reason.as_deref(),
-            Some("connection refused")
-        );
+        assert_eq!(report.checks["postgres"].reason.as_deref(), Some("connection refused"));
     }
 
     #[test]
@@ -258,12 +231,7 @@ mod tests {
     fn a_dependency_drives_its_metric() {
         let health = health();
         let redis = health.dependency(Dependency::Redis, Gate::UntilFirstUp);
-        let gauge = health
-            .inner
-            .metrics
-            .dependencies
-            .dependency_up
-            .get(Dependency::Redis);
+        let gauge = health.inner.metrics.dependencies.dependency_up.get(Dependency::Redis);
         assert_eq!(gauge.get(), 0);
         redis.up();
         assert_eq!(gauge.get(), 1);

@@ -36,28 +36,15 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
 }
 
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
-    let read = |source| TlsError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| TlsError::Read { path: path.to_owned(), source };
     let text = std::fs::read(path).map_err(read)?;
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|source| TlsError::NotPem {
-            path: path.to_owned(),
-            source,
-        })?;
-        roots
-            .add(certificate)
-            .map_err(|source| TlsError::BadAuthority {
-                path: path.to_owned(),
-                source,
-            })?;
+        let certificate = certificate.map_err(|source| TlsError::NotPem { path: path.to_owned(), source })?;
+        roots.add(certificate).map_err(|source| TlsError::BadAuthority { path: path.to_owned(), source })?;
     }
     if roots.len() == before {
-        return Err(TlsError::NoCertificate {
-            path: path.to_owned(),
-        });
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
     }
     Ok(())
 }

@@ -26,13 +26,9 @@ fn an_own_token_comes_back_as_it_was_minted() {
     let issuer = Issuer::new(&Secret::new(OWN_SECRET));
     let session = Uuid::now_v7();
     let at = now() + Duration::from_millis(123);
-    let grant = Grant::new("ada", Duration::from_secs(60))
-        .session(session)
-        .device("phone");
+    let grant = Grant::new("ada", Duration::from_secs(60)).session(session).device("phone");
     let minted = issuer.mint(&grant.scope("ack"), at).unwrap();
-    let claims = verifier(&secrets())
-        .verify_cached(&minted.token, at)
-        .unwrap();
+    let claims = verifier(&secrets()).verify_cached(&minted.token, at).unwrap();
     assert_eq!(
         claims,
         Claims {
@@ -53,9 +49,7 @@ fn an_own_token_comes_back_as_it_was_minted() {
 fn an_independent_library_reads_an_own_token() {
     let issuer = Issuer::new(&Secret::new(OWN_SECRET));
     let at = std::time::SystemTime::now();
-    let minted = issuer
-        .mint(&Grant::new("ada", Duration::from_secs(60)), at)
-        .unwrap();
+    let minted = issuer.mint(&Grant::new("ada", Duration::from_secs(60)), at).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
     validation.set_issuer(&[OWN_ISSUER]);
     let key = jsonwebtoken::DecodingKey::from_secret(OWN_SECRET.as_bytes());
@@ -72,14 +66,8 @@ fn what_no_verifier_takes_is_not_minted() {
     let mint = |grant: Grant<'_>| issuer.mint(&grant, now()).map(|_| ());
     assert_eq!(mint(Grant::new("", day)), Err(MintError::BadUserId));
     assert_eq!(mint(Grant::new("me", day)), Err(MintError::BadUserId));
-    assert_eq!(
-        mint(Grant::new("ada", day).device("a\nb")),
-        Err(MintError::BadDeviceId)
-    );
-    assert_eq!(
-        mint(Grant::new("ada", day).scope("")),
-        Err(MintError::EmptyScope)
-    );
+    assert_eq!(mint(Grant::new("ada", day).device("a\nb")), Err(MintError::BadDeviceId));
+    assert_eq!(mint(Grant::new("ada", day).scope("")), Err(MintError::EmptyScope));
 }
 
 #[test]
@@ -118,19 +106,10 @@ fn an_empty_or_changed_signature_is_refused() {
     let token = shared(&claims(json!({})));
     let (message, signature) = token.rsplit_once('.').unwrap();
     assert_eq!(refusal(&format!("{message}.")), TokenError::BadSignature);
-    assert_eq!(
-        refusal(&format!("{message}.{}", &signature[..40])),
-        TokenError::BadSignature
-    );
+    assert_eq!(refusal(&format!("{message}.{}", &signature[..40])), TokenError::BadSignature);
     let other = claims(json!({ "sub": "mallory" }));
-    let (other, _) = shared(&other)
-        .rsplit_once('.')
-        .map(|(m, s)| (m.to_owned(), s.len()))
-        .unwrap();
-    assert_eq!(
-        refusal(&format!("{other}.{signature}")),
-        TokenError::BadSignature
-    );
+    let (other, _) = shared(&other).rsplit_once('.').map(|(m, s)| (m.to_owned(), s.len())).unwrap();
+    assert_eq!(refusal(&format!("{other}.{signature}")), TokenError::BadSignature);
 }
 
 #[test]
@@ -149,41 +128,24 @@ fn the_shared_secret_cannot_make_own_tokens() {
     let header = json!({ "alg": "HS256", "kid": "own" });
     let forged = by_hand(&header, &mine, SHARED_SECRET.as_bytes());
     assert_eq!(refusal(&forged), TokenError::BadSignature);
-    assert_eq!(
-        verify(&secrets(), &shared(&mine)).unwrap().kind,
-        TokenKind::SharedSecret
-    );
+    assert_eq!(verify(&secrets(), &shared(&mine)).unwrap().kind, TokenKind::SharedSecret);
 }
 
 #[test]
 fn an_own_token_needs_the_own_issuer() {
     assert!(verify(&secrets(), &own(&claims(json!({ "iss": "tidings" })))).is_ok());
     assert_eq!(refusal(&own(&claims(json!({})))), TokenError::WrongIssuer);
-    assert_eq!(
-        refusal(&own(&claims(json!({ "iss": "other" })))),
-        TokenError::WrongIssuer
-    );
+    assert_eq!(refusal(&own(&claims(json!({ "iss": "other" })))), TokenError::WrongIssuer);
 }
 
 #[test]
 fn sessions_and_scopes_of_foreign_tokens_mean_nothing_here() {
     let foreign = claims(json!({ "sid": "not-a-uuid", "scope": "openid email", "device_id": 7 }));
     let read = verify(&secrets(), &shared(&foreign)).unwrap();
-    assert_eq!(
-        (read.session_id, read.scope, read.device_id),
-        (None, None, None)
-    );
-    let bound = verify(
-        &secrets(),
-        &shared(&claims(json!({ "device_id": "phone" }))),
-    )
-    .unwrap();
+    assert_eq!((read.session_id, read.scope, read.device_id), (None, None, None));
+    let bound = verify(&secrets(), &shared(&claims(json!({ "device_id": "phone" })))).unwrap();
     assert_eq!(bound.device_id.as_deref(), Some("phone"));
-    for wrong in [
-        json!({ "sid": "x" }),
-        json!({ "scope": "" }),
-        json!({ "device_id": 7 }),
-    ] {
+    for wrong in [json!({ "sid": "x" }), json!({ "scope": "" }), json!({ "device_id": 7 })] {
         let mut wrong = claims(wrong);
         wrong["iss"] = json!("tidings");
         assert_eq!(refusal(&own(&wrong)), TokenError::Malformed);
@@ -208,13 +170,7 @@ fn issuer_and_audience_are_checked_when_configured() {
     for iss in [json!(null), json!("https://id.example/"), json!("")] {
         assert_eq!(with("iss", iss), Err(TokenError::WrongIssuer));
     }
-    for aud in [
-        json!(null),
-        json!("cha"),
-        json!([]),
-        json!(["other"]),
-        json!("chat app"),
-    ] {
+    for aud in [json!(null), json!("cha"), json!([]), json!(["other"]), json!("chat app")] {
         assert_eq!(with("aud", aud), Err(TokenError::WrongAudience));
     }
     // Not of the server's own, which have no audience.
@@ -224,30 +180,11 @@ fn issuer_and_audience_are_checked_when_configured() {
 #[test]
 fn the_subject_has_to_be_a_user_id() {
     let of = |sub: Value| verify(&secrets(), &shared(&claims(json!({ "sub": sub }))));
-    for good in [
-        "a",
-        "user@example.com",
-        "Käthe ✓",
-        &"é".repeat(64),
-        "..",
-        "a b",
-    ] {
+    for good in ["a", "user@example.com", "Käthe ✓", &"é".repeat(64), "..", "a b"] {
         assert_eq!(of(json!(good)).unwrap().user_id, good);
     }
-    for bad in [
-        "",
-        "me",
-        "a\0b",
-        "a\nb",
-        "\u{85}",
-        &"é".repeat(65),
-        &"x".repeat(5000),
-    ] {
-        assert_eq!(
-            of(json!(bad)).unwrap_err(),
-            TokenError::BadSubject,
-            "{bad:?}"
-        );
+    for bad in ["", "me", "a\0b", "a\nb", "\u{85}", &"é".repeat(65), &"x".repeat(5000)] {
+        assert_eq!(of(json!(bad)).unwrap_err(), TokenError::BadSubject, "{bad:?}");
     }
     assert_eq!(of(json!(null)).unwrap_err(), TokenError::BadSubject);
     assert_eq!(of(json!(7)).unwrap_err(), TokenError::Malformed);
@@ -261,10 +198,7 @@ fn keys_that_a_token_brings_along_are_ignored() {
         json!({ "jwk": 7, "x5u": ["not", "a", "url"], "x5c": {} }),
     ] {
         let mut header = json!({ "alg": "HS256" });
-        header
-            .as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
+        header.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let good = by_hand(&header, &claims(json!({})), SHARED_SECRET.as_bytes());
         assert!(verify(&secrets(), &good).is_ok());
         let evil = by_hand(&header, &claims(json!({})), b"evil");
@@ -282,16 +216,11 @@ fn what_is_not_a_token_is_malformed() {
     let twice = format!("{header}.{rest}.{rest}");
     let padded = format!("{good}=");
     let not_json = by_hand(&json!("text"), &claims(json!({})), SHARED_SECRET.as_bytes());
-    let no_object = by_hand(
-        &json!({ "alg": "HS256" }),
-        &json!("ada"),
-        SHARED_SECRET.as_bytes(),
-    );
+    let no_object = by_hand(&json!({ "alg": "HS256" }), &json!("ada"), SHARED_SECRET.as_bytes());
     let no_alg = by_hand(&json!({}), &claims(json!({})), SHARED_SECRET.as_bytes());
-    for bad in [
-        "", ".", "..", "a.b.c", header, &long, &critical, &twice, &padded, &not_json, &no_object,
-        &no_alg,
-    ] {
+    for bad in
+        ["", ".", "..", "a.b.c", header, &long, &critical, &twice, &padded, &not_json, &no_object, &no_alg]
+    {
         assert_eq!(refusal(bad), TokenError::Malformed, "{bad:.80}");
     }
 }
@@ -309,30 +238,13 @@ fn a_revocation_hits_what_was_issued_before_it_and_what_does_not_say() {
 #[test]
 fn weak_settings_are_warned_about_and_still_work() {
     let same = Some(Secret::new("short"));
-    let settings = Settings {
-        own_secret: same.clone(),
-        hs256_secret: same,
-        ..Settings::default()
-    };
+    let settings = Settings { own_secret: same.clone(), hs256_secret: same, ..Settings::default() };
     let (_, warnings) = Verifier::new(&settings).unwrap();
-    let expected = [
-        Warning::ShortOwnSecret,
-        Warning::ShortSharedSecret,
-        Warning::SameSecrets,
-    ];
+    let expected = [Warning::ShortOwnSecret, Warning::ShortSharedSecret, Warning::SameSecrets];
     assert_eq!(warnings, expected);
     assert!(!format!("{settings:?}").contains("short"));
-    assert_eq!(
-        Verifier::new(&Settings::default()).unwrap().1,
-        [Warning::NoKeys]
-    );
+    assert_eq!(Verifier::new(&Settings::default()).unwrap().1, [Warning::NoKeys]);
     assert!(Verifier::new(&secrets()).unwrap().1.is_empty());
-    let empty = Settings {
-        own_secret: Some(Secret::new("")),
-        ..Settings::default()
-    };
-    assert!(matches!(
-        Verifier::new(&empty),
-        Err(SetupError::EmptySecret)
-    ));
+    let empty = Settings { own_secret: Some(Secret::new("")), ..Settings::default() };
+    assert!(matches!(Verifier::new(&empty), Err(SetupError::EmptySecret)));
 }

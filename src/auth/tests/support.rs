@@ -27,9 +27,7 @@ pub fn secrets() -> Settings {
 }
 
 pub fn verifier(settings: &Settings) -> Verifier {
-    Verifier::new(settings)
-        .expect("the settings of a test are usable")
-        .0
+    Verifier::new(settings).expect("the settings of a test are usable").0
 }
 
 pub fn verify(settings: &Settings, token: &str) -> Result<Claims, TokenError> {
@@ -50,10 +48,7 @@ pub fn claims(changes: Value) -> Value {
 }
 
 pub fn header(algorithm: Algorithm, kid: Option<&str>) -> Header {
-    Header {
-        kid: kid.map(str::to_owned),
-        ..Header::new(algorithm)
-    }
+    Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) }
 }
 
 pub fn sign(header: &Header, claims: &Value, key: &EncodingKey) -> String {
@@ -80,7 +75,7 @@ pub fn by_hand(header: &Value, claims: &Value, secret: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(claims.to_string())
     );
     let key = EncodingKey::from_secret(secret);
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256)
-        .expect("a test can sign");
+    let signature =
+        jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("a test can sign");
     format!("{message}.{signature}")
 }

@@ -48,10 +48,7 @@ impl Spec<'_> {
     }
 
     fn histogram(&self) -> HistogramOpts {
-        HistogramOpts {
-            common_opts: self.opts(),
-            buckets: self.buckets.to_vec(),
-        }
+        HistogramOpts { common_opts: self.opts(), buckets: self.buckets.to_vec() }
     }
 
     /// For labels whose values no enum can hold.
@@ -77,8 +74,7 @@ pub trait Series: Clone {
     fn family(spec: Spec<'_>, labels: &[&str]) -> impl Fn(&[&str]) -> Self;
 }
 
-const DECLARED: &str =
-    "declared names, labels and buckets are valid, the test of metrics makes all";
+const DECLARED: &str = "declared names, labels and buckets are valid, the test of metrics makes all";
 
 macro_rules! series {
     ($single:ident, $family:ident, $opts:ident) => {
@@ -121,17 +117,11 @@ impl<L: Label, M: Series> Metric for By<L, M> {
         let shown = M::family(spec, &[L::NAME]);
         let hidden = M::family(unshown(spec, &unseen), &[L::NAME]);
         let make = |label: &L| {
-            let family: &dyn Fn(&[&str]) -> M = if label.exists_in(spec.scope.role) {
-                &shown
-            } else {
-                &hidden
-            };
+            let family: &dyn Fn(&[&str]) -> M =
+                if label.exists_in(spec.scope.role) { &shown } else { &hidden };
             family(&[label.value()])
         };
-        Self {
-            series: L::ALL.iter().map(make).collect(),
-            label: PhantomData,
-        }
+        Self { series: L::ALL.iter().map(make).collect(), label: PhantomData }
     }
 }
 
@@ -160,28 +150,15 @@ impl<A: Label, B: Label, M: Series> Metric for By2<A, B, M> {
             for second in B::ALL {
                 let values = [first.value(), second.value()];
                 let exists = first.exists_in(role) && second.exists_in(role);
-                series.push(if exists {
-                    shown(&values)
-                } else {
-                    hidden(&values)
-                });
+                series.push(if exists { shown(&values) } else { hidden(&values) });
             }
         }
-        Self {
-            series: series.into(),
-            labels: PhantomData,
-        }
+        Self { series: series.into(), labels: PhantomData }
     }
 }
 
 fn unshown<'a>(spec: Spec<'a>, registry: &'a Registry) -> Spec<'a> {
-    Spec {
-        scope: Scope {
-            registry,
-            ..spec.scope
-        },
-        ..spec
-    }
+    Spec { scope: Scope { registry, ..spec.scope }, ..spec }
 }
 
 /// Declares the metrics of one theme. Name, type and help of each are written once.

@@ -1,8 +1,8 @@
 use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::{
-    By, By2, CloseReason, Direction, FrameType, HandshakeResult, LATENCY, RejectCode, RejectReason,
-    Resumed, ResyncReason, family::theme,
+    By, By2, CloseReason, Direction, FrameType, HandshakeResult, LATENCY, RejectCode, RejectReason, Resumed,
+    ResyncReason, family::theme,
 };
 
 theme! {

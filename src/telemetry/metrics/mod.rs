@@ -29,9 +29,7 @@ pub use self::{
 };
 
 /// Upper bounds in seconds of everything that takes from a millisecond to ten seconds.
-const LATENCY: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const LATENCY: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Upper bounds of the messages in a batch.
 const BATCH: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
@@ -76,10 +74,7 @@ impl Metrics {
         let hidden = Registry::new();
         let scope = |roles: &[Role]| {
             let is_shown = role == Role::Dev || roles.contains(&role);
-            Scope {
-                registry: if is_shown { &shown } else { &hidden },
-                role,
-            }
+            Scope { registry: if is_shown { &shown } else { &hidden }, role }
         };
         let metrics = Self {
             role,

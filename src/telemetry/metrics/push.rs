@@ -3,9 +3,8 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 use super::{By, By2, LATENCY, Provider, PushDecision, PushResult, family::theme};
 
 /// A push may have waited for an acknowledgement or for its provider.
-const DELAY: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
-];
+const DELAY: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 theme! {
     /// What the push stage counts.

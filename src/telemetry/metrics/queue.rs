@@ -1,8 +1,6 @@
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use super::{
-    By, By2, ConsumeResult, ConsumedQueue, DeadReason, QueueName, QueueState, family::theme,
-};
+use super::{By, By2, ConsumeResult, ConsumedQueue, DeadReason, QueueName, QueueState, family::theme};
 
 theme! {
     /// What consumers of queues see of them.

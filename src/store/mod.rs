@@ -13,7 +13,7 @@ mod log;
 mod relations;
 mod users;
 
-pub use conversations::{Conversations, Created, Membership, NewGroup, PageOf, Preferences};
+pub use conversations::{Conversations, Created, NewGroup, PageOf, Preferences};
 pub use cursors::{Advanced, Cursors, Position};
 pub use devices::{Devices, Registration};
 pub use error::StoreError;

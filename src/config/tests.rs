@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use super::*;
 
-fn environment(pairs: &[(&str, &str)]) -> Sources {
+pub(super) fn environment(pairs: &[(&str, &str)]) -> Sources {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Sources {
         environment: pairs.iter().map(own).collect(),
@@ -11,7 +11,7 @@ fn environment(pairs: &[(&str, &str)]) -> Sources {
 }
 
 /// Kept until the end of the test, with the path of the file in it.
-fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+pub(super) fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tidings.toml");
     fs::write(&path, text).unwrap();
@@ -330,86 +330,4 @@ fn roles_say_how_to_set_the_services_that_they_miss() {
         "{text}"
     );
     assert!(config.postgres_url().is_err());
-}
-
-#[test]
-fn what_is_printed_masks_every_secret_and_says_where_a_value_came_from() {
-    let names: Vec<_> = layers::SECRETS
-        .iter()
-        .map(|key| layers::variable(key))
-        .collect();
-    let value = |key: &str| match key {
-        "postgres.url" => "postgres://app:hunter2@db/chat",
-        "rabbitmq.url" => "amqp://app:hunter2@mq",
-        "redis.url" => "redis://:hunter2@cache",
-        key if key.ends_with("proxy") => "http://app:hunter2@proxy:3128",
-        _ => "hunter2",
-    };
-    let mut pairs: Vec<_> = names
-        .iter()
-        .zip(layers::SECRETS)
-        .map(|(name, key)| (name.as_str(), value(key)))
-        .collect();
-    pairs.push(("TIDINGS__WEBPUSH__SUBJECT", "mailto:ops@example.com"));
-    pairs.push(("TIDINGS__GATEWAY__HEARTBEAT", "90s"));
-    let loaded = load(&environment(&pairs)).unwrap();
-    let printed = loaded.to_toml();
-    assert!(!printed.contains("hunter2") && !format!("{:?}", loaded.config).contains("hunter2"));
-    for line in [
-        "url = \"postgres://app:***@db/chat\"  # environment TIDINGS__POSTGRES__URL\n",
-        "hs256_secret = \"***\"  # environment TIDINGS__AUTH__HS256_SECRET\n",
-        "server_keys = [\"***\"]  # environment",
-        "heartbeat = \"1m30s\"  # environment TIDINGS__GATEWAY__HEARTBEAT\n",
-        "listen = \"127.0.0.1:8080\"\n",
-        "outbox_bytes = \"1MiB\"\n",
-    ] {
-        assert!(printed.contains(line), "{line}\n{printed}");
-    }
-    // Every key of type Secret is in the list that gives it a twin.
-    assert_eq!(printed.matches("***").count(), layers::SECRETS.len());
-}
-
-#[test]
-fn what_is_printed_can_be_read_again() {
-    let sources = environment(&[
-        ("TIDINGS__INGRESS__LINGER", "1ms"),
-        ("TIDINGS__SERVER__PAGE", "no"),
-    ]);
-    let loaded = load(&sources).unwrap();
-    let printed = loaded.to_toml();
-    let (_folder, path) = file(&printed);
-    let again = load(&Sources {
-        file: Some(path),
-        ..Sources::default()
-    })
-    .unwrap();
-    assert_eq!(
-        format!("{:?}", again.config),
-        format!("{:?}", loaded.config)
-    );
-}
-
-#[test]
-fn every_setting_has_a_comment_and_every_default_is_a_setting() {
-    let known = load::defaults();
-    let mut documented = 0;
-    for section in document::sections() {
-        assert!(section.about.len() > 10, "[{}]", section.name);
-        for key in section.keys {
-            assert!(key.about.len() > 10, "{}.{}", section.name, key.name);
-            assert!(known.contains_key(&format!("{}.{}", section.name, key.name)));
-            documented += 1;
-        }
-    }
-    assert_eq!(documented, known.len());
-}
-
-#[test]
-fn the_reference_in_docs_has_not_drifted() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
-    let written = fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        written == markdown(),
-        "write it again: cargo run -q -- check-config --markdown > docs/configuration.md"
-    );
 }

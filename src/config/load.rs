@@ -114,7 +114,7 @@ fn read(sources: &Sources, known: &Layer, problems: &mut Problems) -> Vec<Layer>
                 Ok(layer) => all.push(layer),
                 Err(error) => problems.add(Problem::Syntax {
                     path: path.display().to_string(),
-                    reason: error.to_string(),
+                    reason: error,
                 }),
             },
             Err(source) => {

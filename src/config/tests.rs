@@ -201,6 +201,25 @@ fn a_file_that_is_missing_or_no_toml_is_refused() {
 }
 
 #[test]
+fn a_file_that_is_no_toml_does_not_leak_the_line_that_is_wrong() {
+    for line in [
+        "hs256_secret = \"hunter2",
+        "hs256_secret = hunter2",
+        "hs256_secret hunter2",
+    ] {
+        let (_folder, path) = file(&format!("[auth]\n{line}\n"));
+        let text = refused(&Sources {
+            file: Some(path),
+            ..Sources::default()
+        });
+        assert!(
+            text.contains("line 2") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_secret_is_read_from_the_file_that_its_twin_names() {
     let (folder, _) = file("");
     let secret = folder.path().join("secret");

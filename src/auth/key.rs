@@ -35,7 +35,8 @@ impl Algorithm {
 }
 
 enum Material {
-    Secret(hmac::Key),
+    // Boxed: it is twenty times the size of the other.
+    Secret(Box<hmac::Key>),
     /// Parsed once, so that a check costs no parsing.
     Public(ParsedPublicKey),
 }
@@ -53,7 +54,7 @@ impl Key {
         Self {
             id: None,
             algorithm: Algorithm::Hs256,
-            material: Material::Secret(key),
+            material: Material::Secret(Box::new(key)),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Public keys in PEM files, read again when they change.
 
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+
+use crate::tls::read_pem;
 
 use super::error::{KeyProblem, SetupError};
 use super::key::Key;
@@ -16,9 +17,6 @@ use super::settings::PublicKeyFile;
 /// How long a replaced key file may go unnoticed. The files are small, so they are simply read:
 /// that also sees what leaves the time stamp alone, as the symlinks of Kubernetes do.
 const POLL_EVERY: Duration = Duration::from_secs(3);
-
-/// A key file has a few kilobytes; whatever is longer is something else.
-const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// The keys of all files.
 ///
@@ -45,7 +43,7 @@ impl KeyFiles {
         let mut seen = Vec::new();
         for file in files {
             let path = || file.path.clone();
-            let text = read(&file.path).map_err(|source| SetupError::ReadKeyFile {
+            let text = read_pem(&file.path).map_err(|source| SetupError::ReadKeyFile {
                 path: path(),
                 source,
             })?;
@@ -99,7 +97,7 @@ impl KeyFiles {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut keys = None;
         for (index, file) in self.files.iter().enumerate() {
-            let contents = read(&file.path);
+            let contents = read_pem(&file.path);
             let now = match &contents {
                 Ok(text) => Seen::Contents(Sha256::digest(text).into()),
                 Err(error) => Seen::Unreadable(error.kind()),
@@ -130,18 +128,4 @@ impl KeyFiles {
 
 fn parse(file: &PublicKeyFile, text: &[u8]) -> Result<Arc<[Key]>, KeyProblem> {
     Key::all_from_pem(file.key_id.as_deref(), text).map(Arc::from)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    std::fs::File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "a key file has 256 KiB at most",
-        ));
-    }
-    Ok(text)
 }

@@ -60,8 +60,14 @@ impl Verifier {
     pub async fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, TokenError> {
         match (self.verify_cached(token, now), &self.jwks) {
             (Err(TokenError::UnknownKey | TokenError::KeysUnavailable), Some(jwks)) => {
-                jwks.newer().await?;
-                self.verify_cached(token, now)
+                let waited = jwks.newer().await;
+                // Asked again even when nobody fetched: a fetch may have ended just before.
+                match self.verify_cached(token, now) {
+                    Err(TokenError::UnknownKey | TokenError::KeysUnavailable) => {
+                        Err(waited.err().unwrap_or(TokenError::UnknownKey))
+                    }
+                    result => result,
+                }
             }
             (result, _) => result,
         }

@@ -6,7 +6,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{TlsError, provider};
+use super::{TlsError, provider, read_pem};
 
 /// For Postgres, Redis, RabbitMQ, JWKS and push providers: TLS 1.2 or 1.3, no client certificate,
 /// the roots of the operating system and those of `ca_file`.
@@ -40,7 +40,7 @@ fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsErro
         path: path.to_owned(),
         source,
     };
-    let text = std::fs::read(path).map_err(read)?;
+    let text = read_pem(path).map_err(read)?;
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|source| TlsError::NotPem {

@@ -150,12 +150,14 @@ async fn the_last_good_set_stays_while_the_issuer_is_broken() {
         ..server.settings()
     });
     assert!(running.verify(&good(&pair, "k")).await.is_ok());
+    let other = Pair::p256();
+    let too_large = json!({ "keys": [other.jwk_named("n")] });
     for broken in [
         Answer::Status(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Text("<html>".to_owned()),
         Answer::Keys(vec![]),
-        Answer::Text(" ".repeat(300 * 1024)),
-        Answer::RedirectTo("/elsewhere"),
+        Answer::Text(format!("{}{too_large}", " ".repeat(300 * 1024))),
+        Answer::Moved(vec![other.jwk_named("n")]),
     ] {
         server.answer(broken);
         let fetched = server.fetches();

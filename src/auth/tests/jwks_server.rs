@@ -24,7 +24,8 @@ pub enum Answer {
     Keys(Vec<Value>),
     Text(String),
     Status(StatusCode),
-    RedirectTo(&'static str),
+    /// To another address on the same server, with these keys.
+    Moved(Vec<Value>),
     Never,
 }
 
@@ -100,14 +101,21 @@ impl JwksServer {
 }
 
 fn routes(state: Arc<State>) -> Router {
-    Router::new().route(
-        "/keys",
-        get(move || async move {
-            state.fetches.fetch_add(1, Ordering::SeqCst);
-            let answer = state.answer.lock().unwrap().clone();
-            respond(answer).await
-        }),
-    )
+    let moved = state.clone();
+    let keys = move || async move {
+        state.fetches.fetch_add(1, Ordering::SeqCst);
+        let answer = state.answer.lock().unwrap().clone();
+        respond(answer).await
+    };
+    let moved = move || async move {
+        match moved.answer.lock().unwrap().clone() {
+            Answer::Moved(keys) => axum::Json(json!({ "keys": keys })).into_response(),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    };
+    Router::new()
+        .route("/keys", get(keys))
+        .route("/moved", get(moved))
 }
 
 async fn respond(answer: Answer) -> Response {
@@ -115,7 +123,7 @@ async fn respond(answer: Answer) -> Response {
         Answer::Keys(keys) => axum::Json(json!({ "keys": keys })).into_response(),
         Answer::Text(text) => text.into_response(),
         Answer::Status(status) => status.into_response(),
-        Answer::RedirectTo(url) => Redirect::temporary(url).into_response(),
+        Answer::Moved(_) => Redirect::temporary("/moved").into_response(),
         Answer::Never => std::future::pending().await,
     }
 }

@@ -163,10 +163,7 @@ mod tests {
         let soft = lifecycle.soft_stop();
         lifecycle.spawn(async move { soft.cancelled().await });
         lifecycle.stop();
-        assert_eq!(
-            lifecycle.finish(Duration::from_secs(10)).await,
-            Ended::Softly
-        );
+        assert_eq!(lifecycle.finish(Duration::from_secs(10)).await, Ended::Softly);
         assert!(!lifecycle.hard_stop().is_cancelled());
     }
 
@@ -186,10 +183,7 @@ mod tests {
         let lifecycle = Lifecycle::new();
         lifecycle.spawn(std::future::pending::<()>());
         lifecycle.stop_hard();
-        assert_eq!(
-            lifecycle.finish(Duration::from_secs(10)).await,
-            Ended::Abandoned
-        );
+        assert_eq!(lifecycle.finish(Duration::from_secs(10)).await, Ended::Abandoned);
     }
 
     #[tokio::test]
@@ -198,15 +192,11 @@ mod tests {
         lifecycle.stop_on_signals().unwrap();
         let raise = || {
             let pid = std::process::id().to_string();
-            let done = std::process::Command::new("sh")
-                .args(["-c", &format!("kill -TERM {pid}")])
-                .status();
+            let done = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status();
             assert!(done.unwrap().success());
         };
         let soon = |token: CancellationToken| async move {
-            tokio::time::timeout(Duration::from_secs(10), token.cancelled())
-                .await
-                .unwrap();
+            tokio::time::timeout(Duration::from_secs(10), token.cancelled()).await.unwrap();
         };
         raise();
         soon(lifecycle.soft_stop()).await;
@@ -218,10 +208,7 @@ mod tests {
     #[test]
     fn the_limit_is_raised_and_shared_out() {
         let raised = FileLimit::raise().unwrap();
-        assert_eq!(
-            rlimit::getrlimit(rlimit::Resource::NOFILE).unwrap().0,
-            raised.0
-        );
+        assert_eq!(rlimit::getrlimit(rlimit::Resource::NOFILE).unwrap().0, raised.0);
         assert_eq!(FileLimit(20_000).max_connections(0), 19_744);
         assert_eq!(FileLimit(20_000).max_connections(500), 500);
         assert_eq!(FileLimit(100).max_connections(0), 0);
@@ -234,9 +221,6 @@ mod tests {
         let text = FileLimit(1_024).complaint(0).unwrap();
         assert!(text.contains("1024") && text.contains("16384"), "{text}");
         let text = FileLimit(20_000).complaint(20_000).unwrap();
-        assert!(
-            text.contains("20256") && text.contains("max_connections = 20000"),
-            "{text}"
-        );
+        assert!(text.contains("20256") && text.contains("max_connections = 20000"), "{text}");
     }
 }

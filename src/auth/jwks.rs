@@ -51,10 +51,7 @@ enum FetchError {
 
 impl Jwks {
     pub(super) fn new(settings: &JwksSettings) -> Result<Self, SetupError> {
-        let https = settings
-            .url
-            .get(..8)
-            .is_some_and(|s| s.eq_ignore_ascii_case("https://"));
+        let https = settings.url.get(..8).is_some_and(|s| s.eq_ignore_ascii_case("https://"));
         if !https {
             return Err(SetupError::JwksNotHttps);
         }
@@ -67,13 +64,8 @@ impl Jwks {
             .timeout(settings.timeout)
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let progress = Progress {
-            ended: 0,
-            running: false,
-            wanted: false,
-            last_failed: false,
-            next_at: Instant::now(),
-        };
+        let progress =
+            Progress { ended: 0, running: false, wanted: false, last_failed: false, next_at: Instant::now() };
         Ok(Self {
             settings: settings.clone(),
             client,
@@ -103,11 +95,7 @@ impl Jwks {
         if !seen.running {
             if Instant::now() < seen.next_at {
                 let unavailable = seen.last_failed || self.keys.load().is_none();
-                return Err(if unavailable {
-                    TokenError::KeysUnavailable
-                } else {
-                    TokenError::UnknownKey
-                });
+                return Err(if unavailable { TokenError::KeysUnavailable } else { TokenError::UnknownKey });
             }
             // Not when a fetch has begun meanwhile: that one will do.
             self.progress.send_if_modified(|p| {
@@ -160,11 +148,7 @@ impl Jwks {
                 p.last_failed = failed;
                 p.next_at = next_at;
             });
-            let regular = if failed {
-                pause
-            } else {
-                self.settings.refresh_every.max(soonest)
-            };
+            let regular = if failed { pause } else { self.settings.refresh_every.max(soonest) };
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(regular) => {}

@@ -49,15 +49,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn from_secret(secret: &[u8]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-<<<<<<< HEAD
-        Self { id: None, algorithm: Algorithm::Hs256, material: Material::Secret(key) }
-=======
-        Self {
-            id: None,
-            algorithm: Algorithm::Hs256,
-            material: Material::Secret(Box::new(key)),
-        }
->>>>>>> auth
+        Self { id: None, algorithm: Algorithm::Hs256, material: Material::Secret(Box::new(key)) }
     }
 
     pub(super) fn from_public(id: Option<String>, algorithm: Algorithm, key: ParsedPublicKey) -> Self {

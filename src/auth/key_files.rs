@@ -43,23 +43,14 @@ impl KeyFiles {
         let mut seen = Vec::new();
         for file in files {
             let path = || file.path.clone();
-            let text = read_pem(&file.path).map_err(|source| SetupError::ReadKeyFile {
-                path: path(),
-                source,
-            })?;
+            let text =
+                read_pem(&file.path).map_err(|source| SetupError::ReadKeyFile { path: path(), source })?;
             keys.push(
-                parse(file, &text).map_err(|problem| SetupError::BadKeyFile {
-                    path: path(),
-                    problem,
-                })?,
+                parse(file, &text).map_err(|problem| SetupError::BadKeyFile { path: path(), problem })?,
             );
             seen.push(Seen::Contents(Sha256::digest(&text).into()));
         }
-        Ok(Self {
-            files: files.to_vec(),
-            keys: ArcSwap::from_pointee(keys),
-            seen: Mutex::new(seen),
-        })
+        Ok(Self { files: files.to_vec(), keys: ArcSwap::from_pointee(keys), seen: Mutex::new(seen) })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -91,10 +82,7 @@ impl KeyFiles {
     /// Reads every file once and puts the keys of changed ones in force.
     pub(super) fn reload(&self) {
         // Poisoned by a panic, `seen` is at worst old: the file is read once more.
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut keys = None;
         for (index, file) in self.files.iter().enumerate() {
             let contents = read_pem(&file.path);

@@ -1,8 +1,7 @@
 //! A JSON Web Key Set (RFC 7517), as far as it serves to check signatures.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -62,11 +61,7 @@ impl KeySet {
             return Err(KeySetError::TooMany);
         }
         let keys: Vec<Key> = set.keys.iter().filter_map(|raw| parse_key(raw)).collect();
-        if keys.is_empty() {
-            Err(KeySetError::NoUsableKey)
-        } else {
-            Ok(Self(keys))
-        }
+        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -84,17 +79,11 @@ impl KeySet {
                 _ => Err(TokenError::UnknownKey),
             };
         };
-        let mut named = self
-            .0
-            .iter()
-            .filter(|key| key.id.as_deref() == Some(id))
-            .peekable();
+        let mut named = self.0.iter().filter(|key| key.id.as_deref() == Some(id)).peekable();
         if named.peek().is_none() {
             return Err(TokenError::UnknownKey);
         }
-        named
-            .find(|key| key.algorithm == algorithm)
-            .ok_or(TokenError::AlgorithmMismatch)
+        named.find(|key| key.algorithm == algorithm).ok_or(TokenError::AlgorithmMismatch)
     }
 }
 
@@ -103,27 +92,19 @@ impl KeySet {
 fn parse_key(raw: &RawValue) -> Option<Key> {
     let raw: RawKey = serde_json::from_str(raw.get()).ok()?;
     if raw.usage.as_deref().is_some_and(|usage| usage != "sig")
-        || raw
-            .key_ops
-            .as_ref()
-            .is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
+        || raw.key_ops.as_ref().is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
     {
         return None;
     }
     let (algorithm, key) = match (raw.kty.as_str(), raw.crv.as_deref()) {
         ("RSA", None) => (Algorithm::Rs256, rsa(&raw)?),
         ("EC", Some("P-256")) => (Algorithm::Es256, p256(&raw)?),
-        ("OKP", Some("Ed25519")) => (
-            Algorithm::EdDsa,
-            ParsedPublicKey::new(&ED25519, exactly_32(raw.x.as_deref())?).ok()?,
-        ),
+        ("OKP", Some("Ed25519")) => {
+            (Algorithm::EdDsa, ParsedPublicKey::new(&ED25519, exactly_32(raw.x.as_deref())?).ok()?)
+        }
         _ => return None,
     };
-    if raw
-        .alg
-        .as_deref()
-        .is_some_and(|name| Algorithm::from_name(name) != Some(algorithm))
-    {
+    if raw.alg.as_deref().is_some_and(|name| Algorithm::from_name(name) != Some(algorithm)) {
         return None;
     }
     Some(Key::from_public(raw.kid, algorithm, key))
@@ -135,9 +116,7 @@ fn rsa(raw: &RawKey) -> Option<ParsedPublicKey> {
     // Some issuers write the sign byte of DER in front.
     let n = &n[n.iter().position(|byte| *byte != 0)?..];
     check_rsa_size(n).ok()?;
-    RsaPublicKeyComponents { n, e: &e }
-        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        .ok()
+    RsaPublicKeyComponents { n, e: &e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()
 }
 
 fn p256(raw: &RawKey) -> Option<ParsedPublicKey> {

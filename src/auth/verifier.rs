@@ -80,16 +80,12 @@ impl Verifier {
     pub fn verify_cached(&self, token: &str, now: SystemTime) -> Result<Claims, TokenError> {
         let token = Compact::split(token)?;
         let kind = self.authenticate(&token)?;
-<<<<<<< HEAD
-        let expected = Expected { issuers: &self.issuers, audiences: &self.audiences, issuer_of_key: None };
-=======
         let of_key = self.jwks.as_ref().and_then(Jwks::issuer);
         let expected = Expected {
             issuers: &self.issuers,
             audiences: &self.audiences,
             issuer_of_key: of_key.filter(|_| kind == TokenKind::Jwks),
         };
->>>>>>> auth
         Claims::check(&token.payload()?, kind, &expected, now)
     }
 
@@ -122,8 +118,7 @@ impl Verifier {
             (Err(_), Some(jwks)) => {
                 let keys = jwks.current();
                 let keys = keys.as_ref().ok_or(TokenError::KeysUnavailable)?;
-                keys.find(key_id, algorithm)?
-                    .verify(token.message, &token.signature)?;
+                keys.find(key_id, algorithm)?.verify(token.message, &token.signature)?;
                 Ok(TokenKind::Jwks)
             }
             (by_file, _) => by_file.map(|()| TokenKind::PublicKey),

@@ -152,26 +152,20 @@ pub struct FakePushArgs {
 
 fn listen(sources: &mut Sources, address: Option<SocketAddr>) {
     if let Some(address) = address {
-        sources
-            .flags
-            .push(("--listen", "server.listen", address.to_string()));
+        sources.flags.push(("--listen", "server.listen", address.to_string()));
     }
 }
 
 fn ops_listen(sources: &mut Sources, address: Option<SocketAddr>) {
     if let Some(address) = address {
-        sources
-            .flags
-            .push(("--ops-listen", "server.ops_listen", address.to_string()));
+        sources.flags.push(("--ops-listen", "server.ops_listen", address.to_string()));
     }
 }
 
 pub(super) fn data_dir(sources: &mut Sources, folder: Option<&std::path::Path>) {
     if let Some(folder) = folder {
         let folder = folder.to_string_lossy().into_owned();
-        sources
-            .flags
-            .push(("--data-dir", "embedded.data_dir", folder));
+        sources.flags.push(("--data-dir", "embedded.data_dir", folder));
     }
 }
 
@@ -225,18 +219,11 @@ mod tests {
 
     #[test]
     fn flags_of_dev_win_over_everything() {
-        let Everything::Dev(args) = parse("dev --listen 127.0.0.1:7000 --data-dir /x").unwrap()
-        else {
+        let Everything::Dev(args) = parse("dev --listen 127.0.0.1:7000 --data-dir /x").unwrap() else {
             panic!("dev parses as dev")
         };
-        let environment = vec![(
-            "TIDINGS__SERVER__LISTEN".to_owned(),
-            "127.0.0.1:6000".to_owned(),
-        )];
-        let sources = args.sources(Sources {
-            environment,
-            ..Sources::default()
-        });
+        let environment = vec![("TIDINGS__SERVER__LISTEN".to_owned(), "127.0.0.1:6000".to_owned())];
+        let sources = args.sources(Sources { environment, ..Sources::default() });
         let loaded = load(&sources).unwrap();
         assert_eq!(loaded.config.server.listen.port(), 7000);
         assert_eq!(loaded.origins["server.listen"], Origin::Flag("--listen"));
@@ -248,10 +235,7 @@ mod tests {
         let dev = DevArgs::default().sources(Sources::default());
         assert!(load(&dev).unwrap().config.auth.accounts);
         let environment = vec![("TIDINGS__AUTH__ACCOUNTS".to_owned(), "false".to_owned())];
-        let sources = DevArgs::default().sources(Sources {
-            environment,
-            ..Sources::default()
-        });
+        let sources = DevArgs::default().sources(Sources { environment, ..Sources::default() });
         assert!(!load(&sources).unwrap().config.auth.accounts);
     }
 }

@@ -77,16 +77,9 @@ fn ask(authority: &str, path: &str, timeout: Duration) -> anyhow::Result<Answer>
     let deadline = Instant::now() + timeout;
     let left = || -> anyhow::Result<Duration> {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            bail!("it took longer than {timeout:?}")
-        } else {
-            Ok(left)
-        }
+        if left.is_zero() { bail!("it took longer than {timeout:?}") } else { Ok(left) }
     };
-    let address = authority
-        .to_socket_addrs()?
-        .next()
-        .context("the name has no address")?;
+    let address = authority.to_socket_addrs()?.next().context("the name has no address")?;
     let mut stream = TcpStream::connect_timeout(&address, left()?)?;
     stream.set_write_timeout(Some(left()?))?;
     write!(stream, "GET {path} HTTP/1.0\r\nhost: {authority}\r\n\r\n")?;
@@ -103,17 +96,9 @@ fn ask(authority: &str, path: &str, timeout: Duration) -> anyhow::Result<Answer>
         }
     }
     let text = String::from_utf8_lossy(&bytes);
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .context("the answer is not HTTP")?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    Ok(Answer {
-        status: status.context("the answer is not HTTP")?,
-        body: body.to_owned(),
-    })
+    let (head, body) = text.split_once("\r\n\r\n").context("the answer is not HTTP")?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok(Answer { status: status.context("the answer is not HTTP")?, body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -126,10 +111,7 @@ mod tests {
     use crate::telemetry::{Gate, Health, Metrics, metrics::Role, ops};
 
     fn args(url: &str) -> HealthcheckArgs {
-        HealthcheckArgs {
-            url: Some(url.parse().unwrap()),
-            timeout: Duration::from_secs(5),
-        }
+        HealthcheckArgs { url: Some(url.parse().unwrap()), timeout: Duration::from_secs(5) }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -142,26 +124,15 @@ mod tests {
         let stop = CancellationToken::new();
         let server = tokio::spawn(ops::serve(listener, metrics, health, stop.clone()));
         // By the configuration, and on loopback although it listens everywhere.
-        let environment = vec![(
-            "TIDINGS__SERVER__OPS_LISTEN".to_owned(),
-            format!("0.0.0.0:{}", address.port()),
-        )];
-        let sources = Sources {
-            environment,
-            ..Sources::default()
-        };
+        let environment =
+            vec![("TIDINGS__SERVER__OPS_LISTEN".to_owned(), format!("0.0.0.0:{}", address.port()))];
+        let sources = Sources { environment, ..Sources::default() };
         let ask = move || {
-            let args = HealthcheckArgs {
-                url: None,
-                timeout: Duration::from_secs(5),
-            };
+            let args = HealthcheckArgs { url: None, timeout: Duration::from_secs(5) };
             args.run(&sources)
         };
         let first = ask.clone();
-        let failure = tokio::task::spawn_blocking(first)
-            .await
-            .unwrap()
-            .unwrap_err();
+        let failure = tokio::task::spawn_blocking(first).await.unwrap().unwrap_err();
         assert!(failure.to_string().contains("not ready (503)"), "{failure}");
         assert_eq!(failure.exit_code(), 1);
         check.up();
@@ -175,9 +146,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let failure = args(&format!("http://{address}/"))
-            .run(&Sources::default())
-            .unwrap_err();
+        let failure = args(&format!("http://{address}/")).run(&Sources::default()).unwrap_err();
         assert!(failure.to_string().contains("no answer"), "{failure}");
     }
 
@@ -185,21 +154,14 @@ mod tests {
     fn silence_is_a_failure_after_the_time_out() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let args = HealthcheckArgs {
-            timeout: Duration::from_millis(50),
-            ..args(&url)
-        };
+        let args = HealthcheckArgs { timeout: Duration::from_millis(50), ..args(&url) };
         assert!(args.run(&Sources::default()).is_err());
     }
 
     #[test]
     fn only_http_is_asked() {
         for url in ["https://127.0.0.1/", "/healthz/ready", "ftp://x/"] {
-            assert_eq!(
-                args(url).run(&Sources::default()).unwrap_err().exit_code(),
-                1,
-                "{url}"
-            );
+            assert_eq!(args(url).run(&Sources::default()).unwrap_err().exit_code(), 1, "{url}");
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::config::{ConfigError, Loaded, Sources, load};
 
 pub use self::{
     args::{
-        DeadLettersArgs, DeadLettersCommand, DevArgs, FakePushArgs, GatewayArgs, MigrateArgs,
-        PushArgs, WorkerArgs,
+        DeadLettersArgs, DeadLettersCommand, DevArgs, FakePushArgs, GatewayArgs, MigrateArgs, PushArgs,
+        WorkerArgs,
     },
     check_config::CheckConfigArgs,
     healthcheck::HealthcheckArgs,
@@ -107,9 +107,7 @@ fn load_and_warn(sources: &Sources) -> Result<Loaded, ConfigError> {
 fn print(text: &str) -> Result<(), Failure> {
     use std::io::{ErrorKind, Write};
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::from(error).into())
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(anyhow::Error::from(error).into()),
         _ => Ok(()),
     }
 }
@@ -139,12 +137,7 @@ mod tests {
     #[test]
     fn help_says_where_configuration_comes_from_and_what_exit_codes_mean() {
         let help = Cli::command().render_long_help().to_string();
-        for text in [
-            "TIDINGS__SERVER__LISTEN",
-            "Exit codes",
-            "--config <FILE>",
-            "check-config",
-        ] {
+        for text in ["TIDINGS__SERVER__LISTEN", "Exit codes", "--config <FILE>", "check-config"] {
             assert!(help.contains(text), "{text}: {help}");
         }
     }

@@ -47,10 +47,7 @@ impl TokenArgs {
     }
 
     fn mint(&self, config: &Config, now: SystemTime) -> anyhow::Result<String> {
-        let now = now
-            .duration_since(UNIX_EPOCH)
-            .context("the clock is before 1970")?
-            .as_secs();
+        let now = now.duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
         let claims = |issuer, audience| Claims {
             sub: &self.user,
             iat: now,
@@ -61,10 +58,7 @@ impl TokenArgs {
             device_id: self.device_id.as_deref(),
         };
         if let Some(secret) = &config.auth.hs256_secret {
-            let (issuer, audience) = (
-                config.auth.issuer.as_deref(),
-                config.auth.audience.as_deref(),
-            );
+            let (issuer, audience) = (config.auth.issuer.as_deref(), config.auth.audience.as_deref());
             return sign(&Header::default(), &claims(issuer, audience), secret);
         }
         let folder = &config.embedded.data_dir;
@@ -79,10 +73,7 @@ impl TokenArgs {
                 folder.display(),
             )
         })?;
-        let header = Header {
-            kid: Some(OWN_KEY_ID.to_owned()),
-            ..Header::default()
-        };
+        let header = Header { kid: Some(OWN_KEY_ID.to_owned()), ..Header::default() };
         sign(&header, &claims(Some(OWN_ISSUER), None), &own)
     }
 }
@@ -136,9 +127,7 @@ mod tests {
             validation.set_audience(audience);
         }
         let key = DecodingKey::from_secret(secret.as_bytes());
-        decode::<serde_json::Value>(token, &key, &validation)
-            .unwrap()
-            .claims
+        decode::<serde_json::Value>(token, &key, &validation).unwrap().claims
     }
 
     #[test]
@@ -152,10 +141,7 @@ mod tests {
         assert_eq!(claims["sub"], "alice");
         assert_eq!(claims["iss"], "app");
         assert_eq!(claims["device_id"], "phone");
-        assert_eq!(
-            claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
-            60
-        );
+        assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
     }
 
     #[test]
@@ -168,10 +154,7 @@ mod tests {
         let secret = kept::ensure_signing_secret(folder.path()).unwrap();
         let token = args().mint(&config, SystemTime::now()).unwrap();
         assert_eq!(claims(&token, secret.expose(), &[])["iss"], "tidings");
-        assert_eq!(
-            jsonwebtoken::decode_header(&token).unwrap().kid.as_deref(),
-            Some("own")
-        );
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.as_deref(), Some("own"));
     }
 
     #[test]

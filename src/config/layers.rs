@@ -64,9 +64,7 @@ pub fn variable(key: &str) -> String {
 /// The error says in which line it is and never what the line holds, which may be a secret.
 pub fn from_toml(text: &str, origin: &Origin) -> Result<Layer, String> {
     if let Err(error) = text.parse::<toml::Table>() {
-        let before = error
-            .span()
-            .map_or("", |span| text.get(..span.start).unwrap_or(text));
+        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
         let line = before.matches('\n').count() + 1;
         return Err(format!("line {line}: {}", error.message()));
     }

@@ -92,15 +92,9 @@ fn read(sources: &Sources, known: &Layer, problems: &mut Problems) -> Vec<Layer>
         match std::fs::read_to_string(path) {
             Ok(text) => match layers::from_toml(&text, &Origin::File(path.clone())) {
                 Ok(layer) => all.push(layer),
-<<<<<<< HEAD
-                Err(error) => problems
-                    .add(Problem::Syntax { path: path.display().to_string(), reason: error.to_string() }),
-=======
-                Err(error) => problems.add(Problem::Syntax {
-                    path: path.display().to_string(),
-                    reason: error,
-                }),
->>>>>>> config
+                Err(error) => {
+                    problems.add(Problem::Syntax { path: path.display().to_string(), reason: error })
+                }
             },
             Err(source) => {
                 problems.add(Problem::File { path: path.display().to_string(), source });
@@ -161,11 +155,7 @@ fn refuse_bad_values(said: &mut Layer, defaults: &Layer, problems: &mut Problems
             return true;
         };
         let is_secret = SECRETS.contains(&key.as_str());
-        let value = if is_secret {
-            "***".to_owned()
-        } else {
-            written(&setting.value)
-        };
+        let value = if is_secret { "***".to_owned() } else { written(&setting.value) };
         problems.add(Problem::BadValue {
             key: key.clone(),
             value,

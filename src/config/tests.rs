@@ -4,10 +4,7 @@ use super::*;
 
 pub(super) fn environment(pairs: &[(&str, &str)]) -> Sources {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Sources {
-        environment: pairs.iter().map(own).collect(),
-        ..Sources::default()
-    }
+    Sources { environment: pairs.iter().map(own).collect(), ..Sources::default() }
 }
 
 /// Kept until the end of the test, with the path of the file in it.
@@ -52,38 +49,23 @@ fn later_sources_win_over_earlier_ones() {
     let sources = Sources {
         command: Some((
             "tidings dev",
-            vec![
-                ("auth.accounts", "true".to_owned()),
-                ("auth.session_ttl", "2d".to_owned()),
-            ],
+            vec![("auth.accounts", "true".to_owned()), ("auth.session_ttl", "2d".to_owned())],
         )),
         file: Some(path.clone()),
         flags: vec![("--partitions", "queue.partitions", "5".to_owned())],
-        ..environment(&[
-            ("TIDINGS__GATEWAY__HEARTBEAT", "12s"),
-            ("TIDINGS__QUEUE__PARTITIONS", "4"),
-        ])
+        ..environment(&[("TIDINGS__GATEWAY__HEARTBEAT", "12s"), ("TIDINGS__QUEUE__PARTITIONS", "4")])
     };
     let loaded = load(&sources).unwrap();
-    assert_eq!(
-        loaded.config.auth.session_ttl,
-        Duration::from_secs(2 * 86_400)
-    );
+    assert_eq!(loaded.config.auth.session_ttl, Duration::from_secs(2 * 86_400));
     assert!(!loaded.config.auth.accounts);
     assert_eq!(loaded.config.gateway.hello_timeout, Duration::from_secs(2));
     assert_eq!(loaded.config.gateway.heartbeat, Duration::from_secs(12));
     assert_eq!(loaded.config.queue.partitions, 5);
-    assert_eq!(
-        loaded.origins["auth.session_ttl"],
-        Origin::Command("tidings dev")
-    );
+    assert_eq!(loaded.origins["auth.session_ttl"], Origin::Command("tidings dev"));
     assert_eq!(loaded.origins["push.burst"], Origin::File(path));
     let variable = Origin::Environment("TIDINGS__GATEWAY__HEARTBEAT".to_owned());
     assert_eq!(loaded.origins["gateway.heartbeat"], variable);
-    assert_eq!(
-        loaded.origins["queue.partitions"],
-        Origin::Flag("--partitions")
-    );
+    assert_eq!(loaded.origins["queue.partitions"], Origin::Flag("--partitions"));
 }
 
 #[test]
@@ -101,10 +83,7 @@ fn variables_that_are_not_ours_are_ignored() {
 fn lists_in_the_environment_are_comma_separated() {
     let sources = environment(&[
         ("TIDINGS__AUTH__SERVER_KEYS", "one, two,"),
-        (
-            "TIDINGS__SERVER__ALLOWED_ORIGINS",
-            "https://a.example,http://localhost:3000",
-        ),
+        ("TIDINGS__SERVER__ALLOWED_ORIGINS", "https://a.example,http://localhost:3000"),
         ("TIDINGS__SERVER__TRUSTED_PROXIES", "10.0.0.0/8"),
     ]);
     let config = load(&sources).unwrap().config;
@@ -116,14 +95,10 @@ fn lists_in_the_environment_are_comma_separated() {
 
 #[test]
 fn an_unknown_key_names_where_it_was_said_and_the_nearest_one() {
-    let (_folder, path) =
-        file("[sever]\nlisten = \"127.0.0.1:1\"\n[gateway]\nheart_beat = \"1s\"\n");
+    let (_folder, path) = file("[sever]\nlisten = \"127.0.0.1:1\"\n[gateway]\nheart_beat = \"1s\"\n");
     let sources = Sources {
         file: Some(path.clone()),
-        ..environment(&[
-            ("TIDINGS__POSTGRES__URI", "postgres://x"),
-            ("TIDINGS__XYZZY", "1"),
-        ])
+        ..environment(&[("TIDINGS__POSTGRES__URI", "postgres://x"), ("TIDINGS__XYZZY", "1")])
     };
     let text = refused(&sources);
     let path = path.display();
@@ -173,10 +148,7 @@ fn a_bad_value_names_key_value_place_and_what_is_expected() {
 #[test]
 fn values_of_a_wrong_type_in_a_file_are_refused() {
     let (_folder, path) = file("[queue]\npartitions = -1\n[auth]\nserver_keys = \"one\"\n");
-    let text = refused(&Sources {
-        file: Some(path),
-        ..Sources::default()
-    });
+    let text = refused(&Sources { file: Some(path), ..Sources::default() });
     assert!(text.contains("queue.partitions = -1 ("), "{text}");
     assert!(text.contains("auth.server_keys = *** ("), "{text}");
 }
@@ -184,38 +156,19 @@ fn values_of_a_wrong_type_in_a_file_are_refused() {
 #[test]
 fn a_file_that_is_missing_or_no_toml_is_refused() {
     let (folder, path) = file("listen = [");
-    let text = refused(&Sources {
-        file: Some(path),
-        ..Sources::default()
-    });
+    let text = refused(&Sources { file: Some(path), ..Sources::default() });
     assert!(text.contains("is not TOML"), "{text}");
     let missing = folder.path().join("missing.toml");
-    let text = refused(&Sources {
-        file: Some(missing),
-        ..Sources::default()
-    });
-    assert!(
-        text.contains("cannot read") && text.contains("missing.toml"),
-        "{text}"
-    );
+    let text = refused(&Sources { file: Some(missing), ..Sources::default() });
+    assert!(text.contains("cannot read") && text.contains("missing.toml"), "{text}");
 }
 
 #[test]
 fn a_file_that_is_no_toml_does_not_leak_the_line_that_is_wrong() {
-    for line in [
-        "hs256_secret = \"hunter2",
-        "hs256_secret = hunter2",
-        "hs256_secret hunter2",
-    ] {
+    for line in ["hs256_secret = \"hunter2", "hs256_secret = hunter2", "hs256_secret hunter2"] {
         let (_folder, path) = file(&format!("[auth]\n{line}\n"));
-        let text = refused(&Sources {
-            file: Some(path),
-            ..Sources::default()
-        });
-        assert!(
-            text.contains("line 2") && !text.contains("hunter2"),
-            "{text}"
-        );
+        let text = refused(&Sources { file: Some(path), ..Sources::default() });
+        assert!(text.contains("line 2") && !text.contains("hunter2"), "{text}");
     }
 }
 
@@ -229,24 +182,12 @@ fn a_secret_is_read_from_the_file_that_its_twin_names() {
     let config = folder.path().join("c.toml");
     fs::write(&config, format!("[auth]\nserver_keys_file = {keys:?}\n")).unwrap();
     let name = "TIDINGS__AUTH__HS256_SECRET_FILE";
-    let sources = Sources {
-        file: Some(config),
-        ..environment(&[(name, secret.to_str().unwrap())])
-    };
+    let sources = Sources { file: Some(config), ..environment(&[(name, secret.to_str().unwrap())]) };
     let loaded = load(&sources).unwrap();
     let read = loaded.config.auth.hs256_secret.unwrap();
     assert_eq!(read.expose(), "hunter2hunter2hunter2hunter2hunter2");
-    assert_eq!(
-        loaded.origins["auth.hs256_secret"],
-        Origin::Environment(name.to_owned())
-    );
-    let keys: Vec<_> = loaded
-        .config
-        .auth
-        .server_keys
-        .iter()
-        .map(Secret::expose)
-        .collect();
+    assert_eq!(loaded.origins["auth.hs256_secret"], Origin::Environment(name.to_owned()));
+    let keys: Vec<_> = loaded.config.auth.server_keys.iter().map(Secret::expose).collect();
     assert_eq!(keys, ["one", "two"]);
 }
 
@@ -262,39 +203,21 @@ fn a_secret_and_its_twin_together_are_refused_also_across_sources() {
     ]);
     let text = refused(&together);
     assert!(text.contains("postgres.url is given twice"), "{text}");
-    assert!(
-        text.contains("environment TIDINGS__POSTGRES__URL_FILE"),
-        "{text}"
-    );
-    let across = Sources {
-        file: Some(path),
-        ..environment(&[("TIDINGS__POSTGRES__URL_FILE", secret)])
-    };
+    assert!(text.contains("environment TIDINGS__POSTGRES__URL_FILE"), "{text}");
+    let across = Sources { file: Some(path), ..environment(&[("TIDINGS__POSTGRES__URL_FILE", secret)]) };
     assert!(refused(&across).contains("postgres.url is given twice"));
 }
 
 #[test]
 fn a_twin_that_cannot_be_read_is_refused() {
-    let text = refused(&environment(&[(
-        "TIDINGS__REDIS__URL_FILE",
-        "/nowhere/at/all",
-    )]));
-    assert!(
-        text.contains("redis.url_file") && text.contains("/nowhere/at/all"),
-        "{text}"
-    );
+    let text = refused(&environment(&[("TIDINGS__REDIS__URL_FILE", "/nowhere/at/all")]));
+    assert!(text.contains("redis.url_file") && text.contains("/nowhere/at/all"), "{text}");
 }
 
 #[test]
 fn a_bad_secret_is_not_printed() {
-    let text = refused(&environment(&[(
-        "TIDINGS__POSTGRES__URL",
-        "mysql://a:hunter2@db",
-    )]));
-    assert!(
-        text.contains("postgres.url") && !text.contains("hunter2"),
-        "{text}"
-    );
+    let text = refused(&environment(&[("TIDINGS__POSTGRES__URL", "mysql://a:hunter2@db")]));
+    assert!(text.contains("postgres.url") && !text.contains("hunter2"), "{text}");
 }
 
 #[test]
@@ -329,24 +252,14 @@ fn rules_between_keys_are_checked_and_reported_together() {
 fn a_short_secret_works_with_a_warning() {
     let loaded = load(&environment(&[("TIDINGS__AUTH__HS256_SECRET", "short")])).unwrap();
     assert_eq!(loaded.warnings.len(), 1);
-    assert!(
-        loaded.warnings[0].contains("auth.hs256_secret") && !loaded.warnings[0].contains("short\"")
-    );
+    assert!(loaded.warnings[0].contains("auth.hs256_secret") && !loaded.warnings[0].contains("short\""));
 }
 
 #[test]
 fn roles_say_how_to_set_the_services_that_they_miss() {
-    let config = load(&environment(&[("TIDINGS__REDIS__URL", "redis://cache")]))
-        .unwrap()
-        .config;
+    let config = load(&environment(&[("TIDINGS__REDIS__URL", "redis://cache")])).unwrap().config;
     let text = config.services().unwrap_err().to_string();
-    assert!(
-        text.contains("2 problems") && text.contains("TIDINGS__RABBITMQ__URL"),
-        "{text}"
-    );
-    assert!(
-        text.contains("TIDINGS__POSTGRES__URL_FILE") && !text.contains("REDIS"),
-        "{text}"
-    );
+    assert!(text.contains("2 problems") && text.contains("TIDINGS__RABBITMQ__URL"), "{text}");
+    assert!(text.contains("TIDINGS__POSTGRES__URL_FILE") && !text.contains("REDIS"), "{text}");
     assert!(config.postgres_url().is_err());
 }

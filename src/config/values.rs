@@ -8,8 +8,7 @@ pub mod duration {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(from)?;
-        parse(&text)
-            .ok_or_else(|| D::Error::custom("expected a duration such as 500ms, 10s or 1h30m"))
+        parse(&text).ok_or_else(|| D::Error::custom("expected a duration such as 500ms, 10s or 1h30m"))
     }
 
     pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
@@ -18,11 +17,7 @@ pub mod duration {
 
     fn parse(text: &str) -> Option<Duration> {
         // humantime reads fractions, but 1.5s is not how it would be printed again.
-        if text.contains('.') {
-            None
-        } else {
-            humantime::parse_duration(text).ok()
-        }
+        if text.contains('.') { None } else { humantime::parse_duration(text).ok() }
     }
 
     /// As people write it: `1h30m`, without the spaces of humantime.
@@ -44,13 +39,7 @@ pub mod size {
     }
 
     pub fn serialize<S: Serializer>(value: &usize, to: S) -> Result<S::Ok, S::Error> {
-<<<<<<< HEAD
-        let unit = UNITS[..3].iter().find(|(_, bytes)| *value >= *bytes && value % bytes == 0);
-=======
-        let unit = UNITS[..3]
-            .iter()
-            .find(|(_, bytes)| *value >= *bytes && value.is_multiple_of(*bytes));
->>>>>>> config
+        let unit = UNITS[..3].iter().find(|(_, bytes)| *value >= *bytes && value.is_multiple_of(*bytes));
         match unit {
             Some((name, bytes)) => to.serialize_str(&format!("{}{name}", value / bytes)),
             None => to.serialize_str(&value.to_string()),

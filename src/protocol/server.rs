@@ -57,12 +57,7 @@ pub enum SyncItem<'a> {
         limited: bool,
     },
     /// Not, or not any more, a conversation of this user.
-    Removed {
-        conversation: RemovedConversation,
-        messages: [(); 0],
-        limited: bool,
-        removed: bool,
-    },
+    Removed { conversation: RemovedConversation, messages: [(); 0], limited: bool, removed: bool },
 }
 
 #[derive(Serialize)]
@@ -179,7 +174,8 @@ pub fn encode(frame: &impl Serialize) -> Bytes {
 
 /// A part of a frame, encoded to know its length.
 pub fn encode_part(part: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(part).expect("frames have string keys only, and writing to memory cannot fail")
+    serde_json::value::to_raw_value(part)
+        .expect("frames have string keys only, and writing to memory cannot fail")
 }
 
 #[cfg(test)]
@@ -202,4 +198,3 @@ mod tests {
         );
     }
 }
-

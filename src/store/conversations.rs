@@ -1,7 +1,8 @@
 //! Port: conversations and their members, as read; what changes them is an entry, see [`super::Log`].
 
 use crate::model::{
-    ClientId, Conversation, ConversationId, ConversationKind, Member, Membership, Notify, Timestamp, UserId, View,
+    ClientId, Conversation, ConversationId, ConversationKind, Member, Membership, Notify, Timestamp, UserId,
+    View,
 };
 
 use super::StoreError;

@@ -28,15 +28,9 @@ pub fn init(log: &Log) -> Result<(), LogError> {
         // `NO_COLOR` is honoured by the layer itself unless colours are forced here.
         Form::Text if is_terminal => lines.boxed(),
         Form::Text => lines.with_ansi(false).boxed(),
-        Form::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .boxed(),
+        Form::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
-        .try_init()?;
+    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
     Ok(())
 }
 

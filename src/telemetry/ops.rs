@@ -56,10 +56,7 @@ pub async fn serve(
 async fn show_metrics(State(ops): State<Ops>) -> Response {
     match ops.metrics.to_text() {
         Ok(text) => {
-            let kind = [(
-                header::CONTENT_TYPE,
-                "text/plain; version=0.0.4; charset=utf-8",
-            )];
+            let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
             (kind, text).into_response()
         }
         Err(error) => {
@@ -79,11 +76,7 @@ async fn live(State(ops): State<Ops>) -> Response {
 
 async fn ready(State(ops): State<Ops>) -> Response {
     let report = ops.health.report();
-    let status = if report.ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report)).into_response()
 }
 
@@ -102,12 +95,7 @@ mod tests {
     async fn ask(router: &Router, path: &str) -> (StatusCode, String, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
-        let kind = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .unwrap()
-            .to_str()
-            .unwrap();
+        let kind = response.headers().get(header::CONTENT_TYPE).unwrap().to_str().unwrap();
         let (status, kind) = (response.status(), kind.to_owned());
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, kind, String::from_utf8(body.to_vec()).unwrap())
@@ -136,34 +124,21 @@ mod tests {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["checks"]["postgres"]["state"], "down");
-        assert!(
-            body["checks"]["postgres"]["since"]
-                .as_str()
-                .unwrap()
-                .ends_with('Z')
-        );
+        assert!(body["checks"]["postgres"]["since"].as_str().unwrap().ends_with('Z'));
         postgres.up();
         assert_eq!(ask(&router, "/healthz/ready").await.0, StatusCode::OK);
         health.drain();
-        assert_eq!(
-            ask(&router, "/healthz/ready").await.0,
-            StatusCode::SERVICE_UNAVAILABLE
-        );
+        assert_eq!(ask(&router, "/healthz/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[tokio::test]
     async fn liveness_fails_only_when_the_process_itself_is_broken() {
         let (router, health) = ops();
-        health
-            .dependency(Dependency::Redis, Gate::Always)
-            .down("away");
+        health.dependency(Dependency::Redis, Gate::Always).down("away");
         assert_eq!(ask(&router, "/healthz/live").await.0, StatusCode::OK);
         health.broken("a task died");
         let (status, _, body) = ask(&router, "/healthz/live").await;
-        assert_eq!(
-            (status, body.as_str()),
-            (StatusCode::SERVICE_UNAVAILABLE, "a task died\n")
-        );
+        assert_eq!((status, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "a task died\n"));
     }
 
     #[tokio::test]
@@ -175,9 +150,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new(Role::Gateway));
         let server = tokio::spawn(serve(listener, metrics, health, shutdown.clone()));
         let mut open = tokio::net::TcpStream::connect(address).await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut open, b"GET /met")
-            .await
-            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut open, b"GET /met").await.unwrap();
         shutdown.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(10), server).await;
         ended.expect("ends in time").unwrap().unwrap();

@@ -36,16 +36,8 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
 }
 
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
-<<<<<<< HEAD
     let read = |source| TlsError::Read { path: path.to_owned(), source };
-    let text = std::fs::read(path).map_err(read)?;
-=======
-    let read = |source| TlsError::Read {
-        path: path.to_owned(),
-        source,
-    };
     let text = read_pem(path).map_err(read)?;
->>>>>>> auth
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|source| TlsError::NotPem { path: path.to_owned(), source })?;

@@ -30,14 +30,9 @@ fn provider() -> Arc<CryptoProvider> {
 /// Reads a PEM file of a bounded size (blocking).
 pub(crate) fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    std::fs::File::open(path)?
-        .take(MAX_PEM_BYTES + 1)
-        .read_to_end(&mut text)?;
+    std::fs::File::open(path)?.take(MAX_PEM_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_PEM_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "longer than any PEM file",
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than any PEM file"));
     }
     Ok(text)
 }

@@ -88,10 +88,7 @@ impl ServerConfigSource {
     /// Reads the files once and puts them in force when they changed (blocking).
     pub fn reload(&self) -> Reload {
         // Poisoned by a panic, `seen` is at worst old: the files are read once more.
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let files = Files::read(&self.certificate, &self.key);
         let now = match &files {
             Ok(files) => Seen::Contents(files.digest()),
@@ -121,16 +118,9 @@ struct Files {
 
 impl Files {
     fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let read = |path: &Path| {
-            read_pem(path).map_err(|source| TlsError::Read {
-                path: path.to_owned(),
-                source,
-            })
-        };
-        Ok(Self {
-            certificate: read(certificate)?,
-            key: read(key)?,
-        })
+        let read =
+            |path: &Path| read_pem(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
+        Ok(Self { certificate: read(certificate)?, key: read(key)? })
     }
 
     fn digest(&self) -> [u8; 32] {
@@ -144,22 +134,15 @@ impl Files {
 
     /// The paths are for errors only.
     fn config(&self, certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-        let not_pem = |path: &Path, source| TlsError::NotPem {
-            path: path.to_owned(),
-            source,
-        };
+        let not_pem = |path: &Path, source| TlsError::NotPem { path: path.to_owned(), source };
         let chain = CertificateDer::pem_slice_iter(&self.certificate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| not_pem(certificate, source))?;
         if chain.is_empty() {
-            return Err(TlsError::NoCertificate {
-                path: certificate.to_owned(),
-            });
+            return Err(TlsError::NoCertificate { path: certificate.to_owned() });
         }
         let private = PrivateKeyDer::from_pem_slice(&self.key).map_err(|source| match source {
-            pem::Error::NoItemsFound => TlsError::NoPrivateKey {
-                path: key.to_owned(),
-            },
+            pem::Error::NoItemsFound => TlsError::NoPrivateKey { path: key.to_owned() },
             source => not_pem(key, source),
         })?;
         let mut config = ServerConfig::builder_with_provider(provider())

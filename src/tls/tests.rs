@@ -21,11 +21,7 @@ struct Certificate {
 fn certificate() -> Certificate {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    Certificate {
-        pem,
-        key,
-        der: made.cert.der().clone(),
-    }
+    Certificate { pem, key, der: made.cert.der().clone() }
 }
 
 struct Disk {
@@ -34,9 +30,7 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -49,19 +43,13 @@ impl Disk {
     }
 
     fn install(&self, certificate: &Certificate) -> (PathBuf, PathBuf) {
-        (
-            self.write("tls.crt", &certificate.pem),
-            self.write("tls.key", &certificate.key),
-        )
+        (self.write("tls.crt", &certificate.pem), self.write("tls.key", &certificate.key))
     }
 }
 
 fn trusting(certificates: &[&Certificate]) -> Arc<ClientConfig> {
     let disk = Disk::new();
-    let bundle: String = certificates
-        .iter()
-        .map(|certificate| certificate.pem.as_str())
-        .collect();
+    let bundle: String = certificates.iter().map(|certificate| certificate.pem.as_str()).collect();
     let mut config = client_config(Some(&disk.write("ca.pem", &bundle))).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
@@ -74,18 +62,13 @@ struct Shown {
     alpn: Option<Vec<u8>>,
 }
 
-async fn handshake(
-    source: &ServerConfigSource,
-    client: &Arc<ClientConfig>,
-) -> Result<Shown, String> {
+async fn handshake(source: &ServerConfigSource, client: &Arc<ClientConfig>) -> Result<Shown, String> {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let accept = source.acceptor().accept(theirs);
     let name = "localhost".try_into().unwrap();
     let connect = TlsConnector::from(client.clone()).connect(name, ours);
     let both = async { tokio::join!(accept, connect) };
-    let (_, connected) = tokio::time::timeout(Duration::from_secs(20), both)
-        .await
-        .expect("in time");
+    let (_, connected) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("in time");
     let stream = connected.map_err(|error| error.to_string())?;
     let session = stream.get_ref().1;
     Ok(Shown {
@@ -128,11 +111,7 @@ async fn a_client_refuses_a_certificate_of_an_authority_that_it_was_not_given() 
     let (cert, key) = disk.install(&made);
     let source = ServerConfigSource::load(&cert, &key).unwrap();
     assert!(handshake(&source, &trusting(&[&other])).await.is_err());
-    assert!(
-        handshake(&source, &trusting(&[&other, &made]))
-            .await
-            .is_ok()
-    );
+    assert!(handshake(&source, &trusting(&[&other, &made])).await.is_ok());
 }
 
 #[tokio::test]
@@ -143,15 +122,9 @@ async fn handshakes_after_a_reload_see_the_new_certificate() {
     let client = trusting(&[&old, &new]);
     assert_eq!(source.reload(), Reload::Unchanged);
     disk.install(&new);
-    assert_eq!(
-        handshake(&source, &client).await.unwrap().certificate,
-        old.der
-    );
+    assert_eq!(handshake(&source, &client).await.unwrap().certificate, old.der);
     assert_eq!(source.reload(), Reload::Replaced);
-    assert_eq!(
-        handshake(&source, &client).await.unwrap().certificate,
-        new.der
-    );
+    assert_eq!(handshake(&source, &client).await.unwrap().certificate, new.der);
     assert_eq!(source.reload(), Reload::Unchanged);
 }
 
@@ -172,16 +145,10 @@ async fn files_that_cannot_be_used_keep_the_old_certificate() {
     assert_eq!(look(), kept, "a certificate where the key should be");
     std::fs::remove_file(&key).unwrap();
     assert_eq!(look(), kept);
-    assert_eq!(
-        handshake(&source, &client).await.unwrap().certificate,
-        old.der
-    );
+    assert_eq!(handshake(&source, &client).await.unwrap().certificate, old.der);
     disk.write("tls.key", &new.key);
     assert_eq!(look(), (Reload::Replaced, Reload::Unchanged));
-    assert_eq!(
-        handshake(&source, &client).await.unwrap().certificate,
-        new.der
-    );
+    assert_eq!(handshake(&source, &client).await.unwrap().certificate, new.der);
 }
 
 #[cfg(unix)]
@@ -209,26 +176,17 @@ async fn the_running_watcher_follows_a_folder_that_is_swapped_as_in_kubernetes()
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), swapped)
-        .await
-        .expect("in time");
+    tokio::time::timeout(Duration::from_secs(20), swapped).await.expect("in time");
     shutdown.cancel();
-    tokio::time::timeout(Duration::from_secs(20), task)
-        .await
-        .expect("stops in time")
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(20), task).await.expect("stops in time").unwrap();
 }
 
 #[test]
 fn a_start_with_files_that_cannot_be_used_says_which() {
     let (disk, made, other) = (Disk::new(), certificate(), certificate());
     let (cert, key) = disk.install(&made);
-    let load = |cert: &Path, key: &Path| {
-        ServerConfigSource::load(cert, key)
-            .err()
-            .expect("refused")
-            .to_string()
-    };
+    let load =
+        |cert: &Path, key: &Path| ServerConfigSource::load(cert, key).err().expect("refused").to_string();
     let missing = disk.path("missing.pem");
     assert!(load(&missing, &key).contains("missing.pem"));
     assert!(load(&cert, &missing).contains("missing.pem"));
@@ -236,21 +194,15 @@ fn a_start_with_files_that_cannot_be_used_says_which() {
     assert!(load(&cert, &cert).contains("holds no private key"));
     let foreign = disk.write("foreign.key", &other.key);
     assert!(load(&cert, &foreign).contains("cannot be used"));
-    let damaged = disk.write(
-        "damaged.pem",
-        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-    );
+    let damaged = disk.write("damaged.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
     assert!(load(&damaged, &key).contains("is not PEM"));
 }
 
 #[test]
 fn an_authority_file_that_holds_none_is_refused() {
     let disk = Disk::new();
-    let refused = |text: &str| {
-        client_config(Some(&disk.write("ca.pem", text)))
-            .expect_err("refused")
-            .to_string()
-    };
+    let refused =
+        |text: &str| client_config(Some(&disk.write("ca.pem", text))).expect_err("refused").to_string();
     assert!(refused("").contains("holds no certificate"));
     assert!(refused(&certificate().key).contains("holds no certificate"));
     assert!(client_config(Some(&disk.path("missing.pem"))).is_err());

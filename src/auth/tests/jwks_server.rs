@@ -59,24 +59,11 @@ impl JwksServer {
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}/keys", listener.local_addr().unwrap());
-        let state = Arc::new(State {
-            answer: Mutex::new(answer),
-            fetches: AtomicUsize::new(0),
-        });
+        let state = Arc::new(State { answer: Mutex::new(answer), fetches: AtomicUsize::new(0) });
         let stop = CancellationToken::new();
-        let serving = serve(
-            listener,
-            TlsAcceptor::from(Arc::new(tls)),
-            routes(state.clone()),
-        );
+        let serving = serve(listener, TlsAcceptor::from(Arc::new(tls)), routes(state.clone()));
         tokio::spawn(stop.clone().run_until_cancelled_owned(serving));
-        Self {
-            url,
-            ca_file,
-            state,
-            _folder: folder,
-            _stop: stop.drop_guard(),
-        }
+        Self { url, ca_file, state, _folder: folder, _stop: stop.drop_guard() }
     }
 
     pub fn answer(&self, answer: Answer) {
@@ -113,9 +100,7 @@ fn routes(state: Arc<State>) -> Router {
             _ => StatusCode::NOT_FOUND.into_response(),
         }
     };
-    Router::new()
-        .route("/keys", get(keys))
-        .route("/moved", get(moved))
+    Router::new().route("/keys", get(keys)).route("/moved", get(moved))
 }
 
 async fn respond(answer: Answer) -> Response {
@@ -138,8 +123,8 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, routes: Router) {
                 return;
             };
             let service = TowerToHyperService::new(routes);
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
+            let connection =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             let _ = connection.await;
         });
     }

@@ -29,36 +29,20 @@ fn usable_keys_are_taken_and_the_others_left_out() {
     ])
     .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(set.len(), 3);
-    for (id, algorithm) in [
-        ("r", Algorithm::Rs256),
-        ("p", Algorithm::Es256),
-        ("e", Algorithm::EdDsa),
-    ] {
+    for (id, algorithm) in [("r", Algorithm::Rs256), ("p", Algorithm::Es256), ("e", Algorithm::EdDsa)] {
         assert!(set.find(Some(id), algorithm).is_ok());
         assert!(set.find(None, algorithm).is_ok());
     }
-    assert_eq!(
-        set.find(Some("r"), Algorithm::Es256).err(),
-        Some(TokenError::AlgorithmMismatch)
-    );
-    assert_eq!(
-        set.find(Some("R"), Algorithm::Rs256).err(),
-        Some(TokenError::UnknownKey)
-    );
+    assert_eq!(set.find(Some("r"), Algorithm::Es256).err(), Some(TokenError::AlgorithmMismatch));
+    assert_eq!(set.find(Some("R"), Algorithm::Rs256).err(), Some(TokenError::UnknownKey));
 }
 
 #[test]
 fn a_token_without_kid_needs_an_unambiguous_set() {
     let set = parse(&[Pair::p256().jwk_named("a"), Pair::p256().jwk_named("b")]);
     let set = set.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(
-        set.find(None, Algorithm::Es256).err(),
-        Some(TokenError::UnknownKey)
-    );
-    assert_eq!(
-        set.find(None, Algorithm::Rs256).err(),
-        Some(TokenError::AlgorithmMismatch)
-    );
+    assert_eq!(set.find(None, Algorithm::Es256).err(), Some(TokenError::UnknownKey));
+    assert_eq!(set.find(None, Algorithm::Rs256).err(), Some(TokenError::AlgorithmMismatch));
 }
 
 #[test]
@@ -79,11 +63,7 @@ fn keys_for_other_purposes_and_damaged_ones_are_not_taken() {
         changed(&ed25519, "crv", json!("X25519")),
         changed(&ed25519, "x", json!(7)),
     ] {
-        assert_eq!(
-            parse(std::slice::from_ref(&useless)).err(),
-            Some(KeySetError::NoUsableKey),
-            "{useless}"
-        );
+        assert_eq!(parse(std::slice::from_ref(&useless)).err(), Some(KeySetError::NoUsableKey), "{useless}");
     }
 }
 

@@ -17,10 +17,7 @@ pub fn write(folder: &TempDir, name: &str, text: &str) -> PathBuf {
 }
 
 fn with_files(files: Vec<PublicKeyFile>) -> Settings {
-    Settings {
-        public_keys: files,
-        ..Settings::default()
-    }
+    Settings { public_keys: files, ..Settings::default() }
 }
 
 #[test]
@@ -41,10 +38,7 @@ fn a_token_of_another_pair_is_a_bad_signature() {
     let folder = tempfile::tempdir().unwrap();
     for (known, other) in Pair::one_of_each().iter().zip(Pair::one_of_each()) {
         let path = write(&folder, "key.pem", &known.public_pem);
-        let result = verify(
-            &with_files(vec![path.into()]),
-            &other.sign(None, &claims(json!({}))),
-        );
+        let result = verify(&with_files(vec![path.into()]), &other.sign(None, &claims(json!({}))));
         assert_eq!(result.unwrap_err(), TokenError::BadSignature);
     }
 }
@@ -55,10 +49,7 @@ fn a_public_key_used_as_an_hmac_secret_is_refused() {
     for pair in Pair::one_of_each() {
         let path = write(&folder, "key.pem", &pair.public_pem);
         let public = with_files(vec![path.into()]);
-        let both = Settings {
-            public_keys: public.public_keys.clone(),
-            ..secrets()
-        };
+        let both = Settings { public_keys: public.public_keys.clone(), ..secrets() };
         let der = rustls_pki_types::pem::PemObject::from_pem_slice(pair.public_pem.as_bytes());
         let der: rustls_pki_types::SubjectPublicKeyInfoDer<'_> = der.unwrap();
         let trimmed = pair.public_pem.trim_end().as_bytes();
@@ -75,18 +66,12 @@ fn a_public_key_used_as_an_hmac_secret_is_refused() {
 fn a_token_that_claims_another_public_algorithm_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let [rsa, p256, ed25519] = Pair::one_of_each();
-    let all = format!(
-        "{}{}{}",
-        rsa.public_pem, p256.public_pem, ed25519.public_pem
-    );
+    let all = format!("{}{}{}", rsa.public_pem, p256.public_pem, ed25519.public_pem);
     let all = with_files(vec![write(&folder, "all.pem", &all).into()]);
     let only_p256 = with_files(vec![write(&folder, "p256.pem", &p256.public_pem).into()]);
     let token = rsa.sign(None, &claims(json!({})));
     assert!(verify(&all, &token).is_ok());
-    assert_eq!(
-        verify(&only_p256, &token),
-        Err(TokenError::AlgorithmMismatch)
-    );
+    assert_eq!(verify(&only_p256, &token), Err(TokenError::AlgorithmMismatch));
     let relabelled = |alg: &str| {
         let header = json!({ "alg": alg });
         let (message, _) = by_hand(&header, &claims(json!({})), b"x")
@@ -95,19 +80,10 @@ fn a_token_that_claims_another_public_algorithm_is_refused() {
             .unwrap();
         format!("{message}.{}", token.rsplit_once('.').unwrap().1)
     };
-    assert_eq!(
-        verify(&all, &relabelled("ES256")),
-        Err(TokenError::BadSignature)
-    );
-    assert_eq!(
-        verify(&all, &relabelled("EdDSA")),
-        Err(TokenError::BadSignature)
-    );
+    assert_eq!(verify(&all, &relabelled("ES256")), Err(TokenError::BadSignature));
+    assert_eq!(verify(&all, &relabelled("EdDSA")), Err(TokenError::BadSignature));
     for unknown in ["RS384", "RS512", "PS256", "ES384", "ES256K", "rs256"] {
-        assert_eq!(
-            verify(&all, &relabelled(unknown)),
-            Err(TokenError::AlgorithmMismatch)
-        );
+        assert_eq!(verify(&all, &relabelled(unknown)), Err(TokenError::AlgorithmMismatch));
     }
 }
 
@@ -116,15 +92,9 @@ fn an_own_token_cannot_be_made_with_a_public_algorithm() {
     let folder = tempfile::tempdir().unwrap();
     let pair = Pair::p256();
     let path = write(&folder, "key.pem", &pair.public_pem);
-    let settings = Settings {
-        public_keys: vec![path.into()],
-        ..secrets()
-    };
+    let settings = Settings { public_keys: vec![path.into()], ..secrets() };
     let token = pair.sign(Some("own"), &claims(json!({ "iss": "tidings" })));
-    assert_eq!(
-        verify(&settings, &token),
-        Err(TokenError::AlgorithmMismatch)
-    );
+    assert_eq!(verify(&settings, &token), Err(TokenError::AlgorithmMismatch));
 }
 
 #[test]
@@ -132,10 +102,7 @@ fn a_named_file_takes_only_tokens_of_its_name_or_of_none() {
     let folder = tempfile::tempdir().unwrap();
     let pair = Pair::p256();
     let path = write(&folder, "key.pem", &pair.public_pem);
-    let settings = with_files(vec![PublicKeyFile {
-        path,
-        key_id: Some("k1".into()),
-    }]);
+    let settings = with_files(vec![PublicKeyFile { path, key_id: Some("k1".into()) }]);
     let of = |kid| verify(&settings, &pair.sign(kid, &claims(json!({})))).map(|c| c.user_id);
     assert!(of(Some("k1")).is_ok());
     assert!(of(None).is_ok());
@@ -172,24 +139,15 @@ fn files_that_hold_no_usable_public_key_are_refused_at_start() {
         (Pair::p256().private_pem, "private key"),
         (pem("PUBLIC KEY", p384.as_ref()), "neither an RSA"),
         (pem("PUBLIC KEY", b"nonsense"), "neither an RSA"),
-        (
-            "-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n".to_owned(),
-            "not PEM",
-        ),
+        ("-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n".to_owned(), "not PEM"),
         (Pair::ed25519().public_pem.repeat(33), "more than 32 keys"),
     ] {
         let settings = with_files(vec![write(&folder, "key.pem", &text).into()]);
         let error = Verifier::new(&settings).err().expect("refused").to_string();
-        assert!(
-            error.contains(problem) && error.contains("key.pem"),
-            "{error}"
-        );
+        assert!(error.contains(problem) && error.contains("key.pem"), "{error}");
     }
     let missing = with_files(vec![folder.path().join("missing.pem").into()]);
-    assert!(matches!(
-        Verifier::new(&missing),
-        Err(SetupError::ReadKeyFile { .. })
-    ));
+    assert!(matches!(Verifier::new(&missing), Err(SetupError::ReadKeyFile { .. })));
 }
 
 #[test]
@@ -199,14 +157,10 @@ fn an_rsa_key_that_can_be_broken_is_refused_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let integer = |bytes: &[u8]| der(0x02, bytes);
     let key = der(0x30, &[integer(&modulus), integer(&[1, 0, 1])].concat());
-    let rsa_encryption = [
-        0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0,
-    ];
+    let rsa_encryption = [0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
     let bits = der(0x03, &[&[0][..], &key].concat());
     let spki = der(0x30, &[&rsa_encryption[..], &bits].concat());
-    let settings = with_files(vec![
-        write(&folder, "key.pem", &pem("PUBLIC KEY", &spki)).into(),
-    ]);
+    let settings = with_files(vec![write(&folder, "key.pem", &pem("PUBLIC KEY", &spki)).into()]);
     let error = Verifier::new(&settings).err().expect("refused").to_string();
     assert!(error.contains("below 2048"), "{error}");
 }
@@ -214,11 +168,7 @@ fn an_rsa_key_that_can_be_broken_is_refused_at_start() {
 /// One DER value of up to 255 bytes.
 fn der(tag: u8, contents: &[u8]) -> Vec<u8> {
     let length = u8::try_from(contents.len()).unwrap();
-    let length = if length < 128 {
-        vec![length]
-    } else {
-        vec![0x81, length]
-    };
+    let length = if length < 128 { vec![length] } else { vec![0x81, length] };
     [&[tag][..], &length, contents].concat()
 }
 
@@ -226,8 +176,5 @@ fn der(tag: u8, contents: &[u8]) -> Vec<u8> {
 fn the_algorithm_names_of_the_library_and_of_the_header_agree() {
     // What `sign` of these tests writes into headers, so that a typo cannot make them pass.
     let token = Pair::ed25519().sign(None, &claims(json!({})));
-    assert_eq!(
-        jsonwebtoken::decode_header(&token).unwrap().alg,
-        Algorithm::EdDSA
-    );
+    assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, Algorithm::EdDSA);
 }

@@ -7,15 +7,23 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::SqliteStore;
 use crate::model::{
-    Conversation, ConversationId, ConversationKind, Member, Timestamp, UserId, View,
+    Conversation, ConversationId, ConversationKind, Member, Membership, Timestamp, UserId, View,
 };
-use crate::store::{Conversations, Created, Membership, NewGroup, PageOf, Preferences, StoreError};
+use crate::store::{Conversations, Created, NewGroup, PageOf, Preferences, StoreError};
 
 pub(super) use make::{Maker, Start, add_member, bar_in, bar_where_needed, direct as make_direct};
 
 const KIND: &str = "SELECT kind, members_seq FROM conversations WHERE id = ?1";
 const ROLES: &str = "SELECT user_id, role FROM members WHERE conversation_id = ?1 ORDER BY user_id";
-const GROUPS: &str = "SELECT conversation_id, kind FROM members WHERE user_id = ?1 AND kind <> ?2 ORDER BY conversation_id";
+const BLOCKERS: &str = "
+    SELECT blocker.user_id FROM members blocker
+    JOIN members blocked ON blocked.conversation_id = blocker.conversation_id AND blocked.user_id <> blocker.user_id
+    JOIN relations r ON r.relation = 1 AND r.user_id = blocker.user_id AND r.other_id = blocked.user_id
+    WHERE blocker.conversation_id = ?1";
+const GROUPS: &str = "
+    SELECT m.conversation_id, c.members_seq
+    FROM members m JOIN conversations c ON c.id = m.conversation_id
+    WHERE m.user_id = ?1 AND m.kind <> ?2 ORDER BY m.conversation_id";
 const PREFER: &str = "
     UPDATE members SET notify = coalesce(?3, notify),
                        muted_until = CASE WHEN ?4 THEN ?5 ELSE muted_until END
@@ -127,12 +135,14 @@ fn view(connection: &Connection, id: ConversationId) -> Result<Option<View>, Sto
     let members = statement
         .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Some(View {
-        id,
-        kind,
-        members_seq,
-        members,
-    }))
+    let blockers = match kind {
+        ConversationKind::Direct => connection
+            .prepare_cached(BLOCKERS)?
+            .query_map([id], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?,
+        ConversationKind::Group | ConversationKind::Channel => Vec::new(),
+    };
+    Ok(Some(View { id, kind, members_seq, members, blockers }))
 }
 
 fn groups(connection: &Connection, user: &UserId) -> Result<Vec<Membership>, StoreError> {
@@ -141,7 +151,7 @@ fn groups(connection: &Connection, user: &UserId) -> Result<Vec<Membership>, Sto
         .query_map((user, ConversationKind::Direct), |row| {
             Ok(Membership {
                 conversation_id: row.get(0)?,
-                kind: row.get(1)?,
+                members_seq: row.get(1)?,
             })
         })?
         .collect::<rusqlite::Result<_>>()?;

@@ -8,7 +8,7 @@ const MAX_WIRE = 120;
  * @typedef {{ clientId?: string, conversationId?: string, seq?: number, sent?: number, resent: number, accepted?: number,
  *   arrived?: number, createdAt?: string, acked?: number, delivered: Map<string, number>, read: Map<string, number>,
  *   frames: WireEvent[] }} Trace
- * @typedef {{ direction: 'in' | 'out', frame: any, at: number }} WireEvent
+ * @typedef {{ direction: 'in' | 'out', frame: any, at: number, number: number }} WireEvent
  */
 export class Traces {
   /** @type {WireEvent[]} newest last */
@@ -19,6 +19,7 @@ export class Traces {
   #byClientId = new Map();
   /** @type {Map<string, Trace>} by conversation and seq */
   #bySeq = new Map();
+  #frames = 0;
 
   /** @param {import('/client/index.js').Tidings} tidings @param {string} meId */
   constructor(tidings, meId) {
@@ -31,9 +32,10 @@ export class Traces {
     return (seq && this.#bySeq.get(`${conversationId} ${seq}`)) || (clientId && this.#byClientId.get(clientId)) || undefined;
   }
 
-  #see(event) {
+  #see(seen) {
+    const event = { ...redacted(seen), number: (this.#frames += 1) };
     const { frame, at } = event;
-    this.wire.push(redacted(event));
+    this.wire.push(event);
     if (this.wire.length > MAX_WIRE) this.wire.shift();
     if (frame.type === 'send') this.#sent(event);
     else if (frame.type === 'accepted' && this.#byClientId.has(frame.client_id)) this.#note(this.#byClientId.get(frame.client_id), 'accepted', event);

@@ -6,6 +6,8 @@ import { mentionMenu } from './mentions.js';
 const MAX_BYTES = 8 * 1_024;
 /** From here on the room that is left is shown. */
 const WARN_BYTES = 7 * 1_024;
+/** Taller than this it scrolls, in pixels. */
+const MAX_HEIGHT = 160;
 const encoder = new TextEncoder();
 
 /**
@@ -32,7 +34,8 @@ export function composer(chat, conversation) {
 
   function measure() {
     input.style.setProperty('height', 'auto');
-    input.style.setProperty('height', `${Math.min(input.scrollHeight, 160)}px`);
+    // Before it is on the page it has no height to go by.
+    if (input.scrollHeight > 0) input.style.setProperty('height', `${Math.min(input.scrollHeight, MAX_HEIGHT)}px`);
     const bytes = encoder.encode(input.value.trim()).length;
     size.textContent = bytes > WARN_BYTES ? `${MAX_BYTES - bytes} left` : '';
     send.disabled = bytes === 0 || bytes > MAX_BYTES;

@@ -25,8 +25,7 @@ export function messageView(chat, conversation, view, actions) {
     h('div', { class: 'bubble' },
       view.group && !view.mine && view.first ? h('p', { class: 'sender' }, view.name) : h('span', { class: 'visually-hidden' }, view.mine ? 'You: ' : `${view.name}: `),
       view.quote ? quoted(view.quote, actions) : null,
-      body(chat, view),
-      meta(view)),
+      h('div', { class: 'said' }, body(chat, view), meta(view))),
     view.reactions.length ? reactions(view, toggle) : null,
     view.pending ? failure(chat, conversation, view.pending) : view.deletedAt ? null : toolbar(chat, conversation, view, actions, toggle));
 }

@@ -1,9 +1,10 @@
-import { fill, h } from '../dom.js';
+import { fill, h, reconcile } from '../dom.js';
 import { moment } from '../format.js';
 import { iconButton } from './parts.js';
 
 /** Frames shown of the whole wire. */
 const SHOWN = 40;
+const WIRE = 'What this window and the server say to each other, the newest first. Press the pulse of a message to follow that one alone.';
 
 /**
  * Behind the scenes: the journey of one message, or the frames as they come and go.
@@ -13,14 +14,19 @@ const SHOWN = 40;
  * @param {{ onClose: () => void }} options
  */
 export function tracePanel(chat, conversation, message, { onClose }) {
-  const body = h('div', { class: 'panel-body', tabindex: 0, role: 'group', 'aria-label': 'Behind the scenes' });
+  const summary = h('div', {});
+  const list = h('ol', { class: 'frames', role: 'list' });
+  const kept = new Map();
+  const body = h('div', { class: 'panel-body', tabindex: 0, role: 'group', 'aria-label': 'Behind the scenes' }, summary, list);
   let server;
   let scheduled = false;
 
   function draw() {
     scheduled = false;
-    if (message) fill(body, journey(chat, conversation, message, server));
-    else fill(body, wire(chat));
+    const trace = message && chat.traces.of({ clientId: message.clientId, conversationId: conversation.id, seq: message.seq });
+    fill(summary, message ? journey(chat, message, trace, server) : h('p', { class: 'muted' }, WIRE));
+    // Kept as they are, so that a frame that was unfolded stays so while others come.
+    reconcile(list, (message ? trace?.frames ?? [] : chat.traces.wire.slice(-SHOWN).reverse()).map(frameRow), kept);
   }
 
   /** Frames may come in hundreds; one drawing a frame of the screen is enough. */
@@ -46,8 +52,7 @@ export function tracePanel(chat, conversation, message, { onClose }) {
   return { node, close: stop };
 }
 
-function journey(chat, conversation, message, server) {
-  const trace = chat.traces.of({ clientId: message.clientId, conversationId: conversation.id, seq: message.seq });
+function journey(chat, message, trace, server) {
   const intro = h('blockquote', { class: 'trace-text' }, message.text ?? 'Something without text');
   if (!trace) {
     return [intro,
@@ -70,7 +75,7 @@ function journey(chat, conversation, message, server) {
       ...people(trace.read).map(([name, at]) => step('Read', `${name} has seen it.`, at, start)),
     ];
   return [intro, h('ol', { class: 'steps-list', role: 'list' }, steps), h('p', { class: 'muted small' }, 'Times are measured by this window.'),
-    serverSide(server), h('h3', {}, 'Its frames'), frames(trace.frames)];
+    serverSide(server), h('h3', {}, 'Its frames')];
 }
 
 function step(title, words, at, start) {
@@ -85,19 +90,18 @@ function serverSide(server) {
   return [h('h3', {}, 'What the server says'), h('pre', { class: 'frame', tabindex: 0 }, JSON.stringify(server, null, 1))];
 }
 
-function wire(chat) {
-  const recent = chat.traces.wire.slice(-SHOWN).reverse();
-  return [h('p', { class: 'muted' }, 'What this window and the server say to each other, the newest first. Choose a message and press its pulse to follow it alone.'),
-    frames(recent)];
-}
-
-function frames(events) {
-  return h('ol', { class: 'frames', role: 'list' }, events.map(({ direction, frame, at }) => h('li', { class: `frame-row ${direction}` },
-    h('details', {},
-      h('summary', {}, h('span', { class: 'arrow', 'aria-hidden': 'true' }, direction === 'out' ? '↑' : '↓'),
-        h('span', { class: 'visually-hidden' }, direction === 'out' ? 'sent ' : 'received '),
-        h('code', {}, frame.type), h('span', { class: 'step-time' }, clockMs(at))),
-      h('pre', { class: 'frame', tabindex: 0 }, JSON.stringify(frame, null, 1))))));
+/** @param {import('../model/traces.js').WireEvent} event */
+function frameRow({ direction, frame, at, number }) {
+  return {
+    key: String(number),
+    state: 0,
+    make: () => h('li', { class: `frame-row ${direction}` },
+      h('details', {},
+        h('summary', {}, h('span', { class: 'arrow', 'aria-hidden': 'true' }, direction === 'out' ? '↑' : '↓'),
+          h('span', { class: 'visually-hidden' }, direction === 'out' ? 'sent ' : 'received '),
+          h('code', {}, frame.type), h('span', { class: 'step-time' }, clockMs(at))),
+        h('pre', { class: 'frame', tabindex: 0 }, JSON.stringify(frame, null, 1)))),
+  };
 }
 
 function clockMs(at) {

@@ -41,11 +41,12 @@ export class Heartbeat {
   }
 
   checkNow() {
-    if (this.#running) this.#ask(CHECK_WITHIN_MS);
+    this.#ask(CHECK_WITHIN_MS);
   }
 
   /** @param {number} within */
   #ask(within) {
+    if (!this.#running) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#dead(), within);
     this.#ping();

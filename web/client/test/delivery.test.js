@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { Tidings, memoryStorage } from '../index.js';
+import { memoryStorage } from '../index.js';
 import { Double } from './double.js';
+import { Clients, seen, upTo } from './support.js';
 
-const clients = [];
-afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
-
-function client(double, user, options = {}) {
-  const tidings = new Tidings({
-    url: 'http://double', token: `token-${user}`, WebSocket: double.WebSocket, reconnect: { baseMs: 4, maxMs: 4 }, ...options,
-  });
-  tidings.seen = [];
-  tidings.on('message', (entry) => tidings.seen.push(entry.seq));
-  clients.push(tidings);
-  return tidings;
-}
-
-const upTo = (n) => Array.from({ length: n }, (_, i) => i + 1);
-const seen = (tidings, n) => (tidings.seen.length >= n ? undefined : tidings.once('message', () => tidings.seen.length >= n));
+const clients = new Clients();
+afterEach(() => clients.close());
+const client = (...args) => clients.make(...args);
 
 test('live messages are handed on once and in order although some are lost and some come twice', async () => {
   const double = new Double();

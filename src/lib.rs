@@ -14,3 +14,4 @@ pub mod queue;
 pub mod worker;
 pub mod store;
 pub mod fanout;
+pub mod roles;

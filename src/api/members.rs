@@ -87,7 +87,7 @@ pub async fn put(
     caller: Caller,
     Path((id, user_id)): Path<(ConversationId, UserId)>,
     Json(request): Json<PutRequest>,
-) -> Result<axum::Json<Member>, Problem> {
+) -> Result<axum::Json<Conversation>, Problem> {
     let known = api.gateway.access.load(id).await?.ok_or_else(Problem::no_conversation)?;
     match (known.view.role_of(&caller.user_id), known.view.role_of(&user_id)) {
         (None, _) => return Err(Problem::no_conversation()),
@@ -107,7 +107,7 @@ pub async fn put(
             }
         }
     }
-    api.member(id, &user_id).await.map(axum::Json)
+    Ok(axum::Json(api.conversation(id, &caller.user_id).await?))
 }
 
 /// `DELETE /v1/conversations/{id}/members/{user_id}`
@@ -153,11 +153,6 @@ pub async fn prefer(
 }
 
 impl Api {
-    async fn member(&self, id: ConversationId, user: &UserId) -> Result<Member, Problem> {
-        let members = self.gateway.store.member(id, user).await?;
-        members.ok_or_else(|| Problem::new(ErrorCode::NotFound, "there is no such member"))
-    }
-
     async fn join(
         &self,
         caller: &Caller,

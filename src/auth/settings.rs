@@ -7,26 +7,7 @@ use std::time::Duration;
 /// Below this an HS256 secret can be guessed offline from one token (RFC 7518, 3.2).
 pub(super) const MIN_SECRET_BYTES: usize = 32;
 
-/// A secret that never reaches a log: `Debug` prints `***`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The secret itself; the name is long so that each use is seen in review.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+pub use crate::config::Secret;
 
 /// Which tokens are believed. The default believes none.
 #[derive(Debug, Clone, Default)]

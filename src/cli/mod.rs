@@ -10,6 +10,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::config::{ConfigError, Loaded, Sources, load};
+use crate::roles;
 
 pub use self::{
     args::{
@@ -48,6 +49,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Dev(DevArgs),
     CheckConfig(CheckConfigArgs),
     Healthcheck(HealthcheckArgs),
     Token(TokenArgs),
@@ -87,6 +89,7 @@ impl Cli {
     fn run(self) -> Result<(), Failure> {
         let sources = Sources::from_process(self.config);
         match self.command {
+            Command::Dev(args) => Ok(roles::dev(load(&args.sources(sources))?)?),
             Command::CheckConfig(args) => args.run(&sources),
             Command::Healthcheck(args) => args.run(&sources),
             Command::Token(args) => args.run(sources),

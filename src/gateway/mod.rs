@@ -8,6 +8,7 @@ mod coalesce;
 pub mod commands;
 mod connection;
 mod deliver;
+mod drain;
 mod ephemeral;
 pub mod handshake;
 mod ingress;
@@ -33,7 +34,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::Access;
-use self::coalesce::Coalescer;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
 use self::login::Logins;

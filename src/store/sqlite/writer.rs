@@ -123,7 +123,7 @@ fn serve(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Call>>) {
                 let _ = connection.execute_batch("ROLLBACK");
             }
         }
-        let committed = committed.as_ref().map(|()| ()).map_err(String::as_str);
+        let committed = committed.as_ref().copied().map_err(String::as_str);
         for call in group.drain(..) {
             call.answer(committed);
         }

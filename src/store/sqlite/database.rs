@@ -162,3 +162,6 @@ fn lock(path: &Path) -> Result<File, DatabaseError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

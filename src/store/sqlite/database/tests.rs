@@ -36,7 +36,7 @@ fn committed(folder: &Path) -> i64 {
 }
 
 type Answer = Result<(), DatabaseError>;
-type Call = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type Call = Box<dyn FnMut(&Connection) -> Answer + Send>;
 
 /// Has the writer find all of these waiting when it is free, so that they share a transaction.
 async fn write_together(database: &Database, calls: Vec<Call>) -> Vec<Answer> {
@@ -55,11 +55,30 @@ async fn write_together(database: &Database, calls: Vec<Call>) -> Vec<Answer> {
 }
 
 #[tokio::test]
-async fn calls_that_wait_share_a_transaction_and_a_failing_one_undoes_only_itself() {
+async fn calls_that_wait_share_a_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path()).unwrap();
     let (seen, sees) = mpsc::channel();
     let path = folder.path().to_owned();
+    let calls: Vec<Call> = vec![
+        Box::new(|connection| insert(connection, 1)),
+        Box::new(move |connection| {
+            seen.send((count(connection)?, committed(&path))).unwrap();
+            insert(connection, 2)
+        }),
+    ];
+    for answer in write_together(&database, calls).await {
+        answer.unwrap();
+    }
+    // The second call saw the first one's row, which was not committed then.
+    assert_eq!(sees.recv().unwrap(), (1, 0));
+    assert_eq!(committed(folder.path()), 2);
+}
+
+#[tokio::test]
+async fn a_failing_call_undoes_what_it_did_and_takes_no_other_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path()).unwrap();
     let calls: Vec<Call> = vec![
         Box::new(|connection| insert(connection, 1)),
         Box::new(|connection| {
@@ -67,15 +86,12 @@ async fn calls_that_wait_share_a_transaction_and_a_failing_one_undoes_only_itsel
             // Taken already: the statement fails, and so does the call.
             insert(connection, 1)
         }),
+        Box::new(|connection| insert(connection, 3)),
         Box::new(|connection| {
-            insert(connection, 3)?;
+            insert(connection, 4)?;
             panic!("on purpose");
         }),
-        Box::new(move |connection| {
-            insert(connection, 4)?;
-            seen.send((count(connection)?, committed(&path))).unwrap();
-            Ok(())
-        }),
+        Box::new(|connection| insert(connection, 5)),
     ];
     let answers = write_together(&database, calls).await;
     assert!(matches!(
@@ -83,13 +99,19 @@ async fn calls_that_wait_share_a_transaction_and_a_failing_one_undoes_only_itsel
         [
             Ok(()),
             Err(DatabaseError::Sqlite(_)),
+            Ok(()),
             Err(DatabaseError::Panicked),
             Ok(())
         ]
     ));
-    // The last call saw the first one's row, which was not committed then.
-    assert_eq!(sees.recv().unwrap(), (2, 0));
-    assert_eq!(committed(folder.path()), 2);
+    let sum = |connection: &Connection| -> Result<i64, DatabaseError> {
+        Ok(connection.query_row("SELECT sum(n) FROM numbers", [], |row| row.get(0))?)
+    };
+    assert_eq!(database.read(sum).await.unwrap(), 1 + 3 + 5);
+    // Alone, too.
+    let alone = database.write(|connection| insert(connection, 1)).await;
+    assert!(matches!(alone, Err(DatabaseError::Sqlite(_))));
+    assert_eq!(committed(folder.path()), 3);
 }
 
 #[tokio::test]

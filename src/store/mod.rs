@@ -12,6 +12,7 @@ mod error;
 mod log;
 pub mod postgres;
 mod relations;
+pub mod sqlite;
 mod users;
 
 pub use conversations::{Conversations, Created, Membership, NewGroup, PageOf, Preferences};

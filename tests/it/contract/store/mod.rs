@@ -15,6 +15,7 @@ mod groups;
 mod history;
 mod members;
 mod reactions;
+mod postgres;
 mod relations;
 mod repeats;
 mod retention;

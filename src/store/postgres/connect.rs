@@ -160,6 +160,12 @@ impl Connector {
     pub(super) fn new(settings: &Settings) -> Result<Self, StoreError> {
         let (url, verify) = split_sslmode(&settings.url);
         let mut config: Config = url.parse().map_err(|error| invalid(&error))?;
+        if config.get_hosts().is_empty() {
+            return Err(StoreError::Refused {
+                message: "the database's URL names no host".into(),
+                source: None,
+            });
+        }
         let verification = match (verify, config.get_ssl_mode(), &settings.ca_file) {
             (Some(verification), ..) => verification,
             (None, SslMode::Require, Some(_)) => Verification::Chain,

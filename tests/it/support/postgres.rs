@@ -32,7 +32,10 @@ impl Schema {
         let url = url();
         let separator = if url.contains('?') { '&' } else { '?' };
         let settings = Settings {
-            url: format!("{url}{separator}options=-c%20search_path%3D{name}"),
+            // The name tells these connections from those of other tests.
+            url: format!(
+                "{url}{separator}options=-c%20search_path%3D{name}&application_name={name}"
+            ),
             ca_file: None,
             pool_size: 4,
             worker_connections: 3,
@@ -48,6 +51,10 @@ impl Schema {
         migrate(&schema.settings).await.unwrap();
         let store = connect(&schema.settings).unwrap();
         (schema, store)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A connection that sees this schema.

@@ -37,6 +37,15 @@ INSERT INTO members (conversation_id, user_id, kind, role)
 SELECT made.id, who.user_id, 0, 2
 FROM made CROSS JOIN LATERAL (VALUES (made.low_user), (made.high_user)) AS who (user_id)";
 
+/// With whom the entry opens a direct conversation. An id that does not follow from the two users would make a second
+/// conversation of them, so it opens none.
+pub(super) fn opened_with(entry: &NewEntry) -> Option<&UserId> {
+    let peer = entry.peer.as_ref().filter(|_| entry.create)?;
+    let is_theirs = *peer != entry.sender_id
+        && entry.conversation_id == ConversationId::direct(&entry.sender_id, peer);
+    is_theirs.then_some(peer)
+}
+
 /// What a batch wants made, as columns for the two statements.
 #[derive(Default)]
 pub(in super::super) struct Wanted<'a> {
@@ -56,14 +65,10 @@ impl<'a> Wanted<'a> {
     pub(super) fn of(batch: &'a [NewEntry]) -> Option<Self> {
         let mut users = BTreeSet::new();
         let mut pairs = BTreeMap::new();
-        for entry in batch.iter().filter(|entry| entry.create) {
-            let Some(peer) = &entry.peer else { continue };
-            // An id that does not follow from the two users would make a second conversation of them.
-            if *peer == entry.sender_id
-                || entry.conversation_id != ConversationId::direct(&entry.sender_id, peer)
-            {
+        for entry in batch {
+            let Some(peer) = opened_with(entry) else {
                 continue;
-            }
+            };
             if entry.provision {
                 users.insert(&entry.sender_id);
                 users.insert(peer);

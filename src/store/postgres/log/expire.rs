@@ -10,6 +10,9 @@ use super::super::session::Session;
 use super::texts::LOCK;
 use crate::model::Timestamp;
 
+/// Entries deleted by one transaction at most, whatever the caller allows: some 100 ms.
+const ENTRIES: i64 = 10_000;
+
 /// Conversations visited by one transaction, so that their locks are not held long.
 const CONVERSATIONS: i64 = 500;
 
@@ -71,7 +74,7 @@ impl PostgresStore {
 }
 
 async fn expire(session: &mut Session, before: Timestamp, limit: usize) -> Result<usize, Failure> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX).min(ENTRIES);
     let mut candidates: Vec<Uuid> = Vec::new();
     for row in session
         .query(

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::error::Failure;
 use super::super::session::Session;
 use super::super::users::place;
-use super::create::{MAKE_DIRECT, MAKE_USERS, Wanted};
+use super::create::{MAKE_DIRECT, MAKE_USERS, Wanted, opened_with};
 use super::rows::{conversation_kind, entry, extra};
 use crate::model::{
     Body, ClientId, ConversationId, Entry, EntryKind, MessageId, NewEntry, Refusal, Seq, UserId,
@@ -138,10 +138,7 @@ impl<'a> Texts<'a> {
             }),
             extras: column(&entries, |entry| extra(&entry.body)),
             received: column(&entries, |entry| entry.received_ms),
-            peers: column(&entries, |entry| match &entry.peer {
-                Some(peer) if entry.create => Some(peer.as_str()),
-                _ => None,
-            }),
+            peers: column(&entries, |entry| opened_with(entry).map(UserId::as_str)),
             entries,
         }
     }

@@ -1,7 +1,8 @@
 //! What the Postgres store carries: appending texts to an empty and to a full log, and what a storm of logins asks for.
 //!
 //! `TIDINGS__POSTGRES__URL=… cargo bench --bench store_postgres -- [append] [fill ROWS] [logins]`. It works in a schema of its
-//! own, which it drops at the end.
+//! own, which it drops at the end. Beside the clock it shows the processor time of the server's backends (when they run on
+//! this machine) and of this process, which other work on the machine disturbs less.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tidings::model::{
 use tidings::store::postgres::{PostgresStore, Settings, connect, migrate};
 use tidings::store::{Appended, Conversations, Log, PageOf, Users};
 
+const SCHEMA: &str = "store_bench";
 const USERS: usize = 15_000;
 const NEIGHBOURS: usize = 10;
 
@@ -44,7 +46,7 @@ fn batch(size: usize, turn: &mut usize, create: bool) -> Vec<NewEntry> {
             let pair = (*turn * 7919) % (USERS / 2);
             let (one, other) = (user(pair * 2), user(pair * 2 + 1));
             *turn += 1;
-            if (*turn / (USERS / 2)) % 2 == 0 {
+            if (*turn / (USERS / 2)).is_multiple_of(2) {
                 text(&one, &other, create)
             } else {
                 text(&other, &one, create)
@@ -62,12 +64,58 @@ async fn append(store: &PostgresStore, entries: &[NewEntry]) {
     );
 }
 
-async fn measure_append(store: &PostgresStore, turn: &mut usize) {
+/// Processor seconds that this process and the server's backends have used so far.
+struct Cpu {
+    client: f64,
+    server: f64,
+}
+
+impl Cpu {
+    async fn now(admin: &tokio_postgres::Client) -> Self {
+        let rows = admin
+            .query(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = $1",
+                &[&SCHEMA],
+            )
+            .await
+            .expect("the backends");
+        Self {
+            client: seconds("self"),
+            server: rows
+                .iter()
+                .map(|row| seconds(&row.get::<_, i32>(0).to_string()))
+                .sum(),
+        }
+    }
+
+    async fn since(&self, admin: &tokio_postgres::Client) -> Self {
+        let now = Self::now(admin).await;
+        Self {
+            client: now.client - self.client,
+            server: now.server - self.server,
+        }
+    }
+}
+
+/// The user and system time of a process; 0 when it is not on this machine.
+fn seconds(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name, in parentheses, may contain blanks.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |place| -> f64 {
+        let field = fields.split_whitespace().nth(place);
+        field.and_then(|field| field.parse().ok()).unwrap_or(0.0)
+    };
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+async fn measure_append(store: &PostgresStore, admin: &tokio_postgres::Client, turn: &mut usize) {
     for size in [50, 200, 500, 1_500] {
         for _ in 0..8 {
             append(store, &batch(size, turn, false)).await;
         }
         let mut times = Vec::new();
+        let cpu = Cpu::now(admin).await;
         let started = Instant::now();
         let mut spent = Duration::ZERO;
         while started.elapsed() < Duration::from_secs(5) {
@@ -79,11 +127,14 @@ async fn measure_append(store: &PostgresStore, turn: &mut usize) {
         }
         times.sort_unstable();
         let rows = (times.len() * size) as f64;
+        let cpu = cpu.since(admin).await;
         println!(
-            "append {size:>5} texts: {:>7.0} rows/s, ms a batch p50 {:.2} p99 {:.2}",
+            "append {size:>5} texts: {:>7.0} rows/s, ms a batch p50 {:.2} p99 {:.2}; CPU us a row: server {:.1}, client {:.1}",
             rows / spent.as_secs_f64(),
             times[times.len() / 2].as_secs_f64() * 1e3,
             times[times.len() * 99 / 100].as_secs_f64() * 1e3,
+            cpu.server / rows * 1e6,
+            cpu.client / rows * 1e6,
         );
     }
 }
@@ -118,10 +169,11 @@ async fn befriend(store: &PostgresStore) {
     );
 }
 
-async fn measure_logins(store: &PostgresStore, size: usize) {
+async fn measure_logins(store: &PostgresStore, admin: &tokio_postgres::Client, size: usize) {
     let (mut admit, mut groups, mut pages, mut listed) =
         (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0);
     let mut calls = 0;
+    let cpu = Cpu::now(admin).await;
     for first in (0..USERS).step_by(size) {
         let users: Vec<UserId> = (first..(first + size).min(USERS)).map(user).collect();
         let admissions: Vec<Admission> = users
@@ -153,20 +205,22 @@ async fn measure_logins(store: &PostgresStore, size: usize) {
         listed += found.iter().map(Vec::len).sum::<usize>();
         calls += 1;
     }
+    let cpu = cpu.since(admin).await;
     let each = |time: Duration| time.as_secs_f64() * 1e3 / f64::from(calls);
     println!(
-        "{USERS} logins, {size} a call: admit {:.2} ms, groups_of {:.2} ms, conversations_of {:.2} ms a call; {:.2} s in all, {listed} conversations",
+        "{USERS} logins, {size} a call: admit {:.2} ms, groups_of {:.2} ms, conversations_of {:.2} ms a call; {:.2} s in all, {listed} conversations; CPU s: server {:.2}, client {:.2}",
         each(admit),
         each(groups),
         each(pages),
-        (admit + groups + pages).as_secs_f64()
+        (admit + groups + pages).as_secs_f64(),
+        cpu.server,
+        cpu.client
     );
 }
 
 #[tokio::main]
 async fn main() {
     let url = std::env::var("TIDINGS__POSTGRES__URL").expect("TIDINGS__POSTGRES__URL is set");
-    let schema = "store_bench";
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|word| word != "--bench")
@@ -177,13 +231,15 @@ async fn main() {
     tokio::spawn(connection);
     admin
         .batch_execute(&format!(
-            "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"
+            "DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}"
         ))
         .await
         .expect("a schema");
     let separator = if url.contains('?') { '&' } else { '?' };
     let settings = Settings {
-        url: format!("{url}{separator}options=-c%20search_path%3D{schema}"),
+        url: format!(
+            "{url}{separator}options=-c%20search_path%3D{SCHEMA}&application_name={SCHEMA}"
+        ),
         ca_file: None,
         pool_size: 4,
         worker_connections: 2,
@@ -201,13 +257,13 @@ async fn main() {
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "append" => measure_append(&store, &mut turn).await,
+            "append" => measure_append(&store, &admin, &mut turn).await,
             "fill" => {
                 let rows = words.next().and_then(|rows| rows.parse().ok());
                 fill(&store, rows.unwrap_or(2_000_000), &mut turn).await;
             }
             "vacuum" => {
-                let command = format!("SET search_path = {schema}; VACUUM ANALYZE");
+                let command = format!("SET search_path = {SCHEMA}; VACUUM ANALYZE");
                 for part in command.split(';') {
                     admin.batch_execute(part).await.expect("vacuuming");
                 }
@@ -215,7 +271,7 @@ async fn main() {
             "logins" => {
                 befriend(&store).await;
                 for size in [20, 50, 200, 500] {
-                    measure_logins(&store, size).await;
+                    measure_logins(&store, &admin, size).await;
                 }
             }
             "keep" => return,
@@ -224,7 +280,7 @@ async fn main() {
     }
     drop(store);
     admin
-        .batch_execute(&format!("DROP SCHEMA {schema} CASCADE"))
+        .batch_execute(&format!("DROP SCHEMA {SCHEMA} CASCADE"))
         .await
         .expect("dropping the schema");
 }

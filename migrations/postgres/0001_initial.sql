@@ -16,6 +16,9 @@ CREATE TABLE users (
     tokens_valid_from bigint
 );
 
+-- Every text asks whether one of two users is deactivated: in the index of those few the answer is a page away.
+CREATE INDEX users_deactivated ON users (id) WHERE deactivated_at IS NOT NULL;
+
 CREATE TABLE sessions (
     id         uuid PRIMARY KEY,
     user_id    text COLLATE "C" NOT NULL REFERENCES users (id),

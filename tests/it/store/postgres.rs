@@ -179,14 +179,14 @@ async fn a_stalled_connection_is_given_up_and_replaced() {
     let store = connect(&settings).unwrap();
     let entry = said("before");
     assert_eq!(
-        seq_of(&store.append(&[entry.clone()]).await.unwrap()),
+        seq_of(&store.append(std::slice::from_ref(&entry)).await.unwrap()),
         Seq::new(1)
     );
 
     proxy.stall();
     let begun = Instant::now();
     let lost = said("into the void");
-    let error = store.append(&[lost.clone()]).await.unwrap_err();
+    let error = store.append(std::slice::from_ref(&lost)).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
     let error = store.ping().await.unwrap_err();
     assert!(error.is_retryable(), "{error}");

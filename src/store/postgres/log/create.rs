@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deadpool_postgres::Object;
+use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -127,13 +129,28 @@ impl<'a> Wanted<'a> {
         self.created.push(at.as_millis());
     }
 
+    /// Prepares the statements, so that they can be sent without waiting.
+    pub(super) async fn prepare<'b>(
+        wanted: Option<&'b Self>,
+        session: &mut Session,
+    ) -> Result<Option<Making<'b>>, Failure> {
+        let Some(wanted) = wanted else {
+            return Ok(None);
+        };
+        Ok(Some(Making {
+            wanted,
+            users: session.prepare(MAKE_USERS).await?,
+            direct: session.prepare(MAKE_DIRECT).await?,
+        }))
+    }
+
     /// For [`MAKE_USERS`].
-    pub(super) fn user_parameters(&self) -> [&(dyn ToSql + Sync); 2] {
+    fn user_parameters(&self) -> [&(dyn ToSql + Sync); 2] {
         [&self.users, &self.made_at]
     }
 
     /// For [`MAKE_DIRECT`].
-    pub(super) fn direct_parameters(&self) -> [&(dyn ToSql + Sync); 6] {
+    fn direct_parameters(&self) -> [&(dyn ToSql + Sync); 6] {
         [
             &self.ids,
             &self.low,
@@ -152,5 +169,32 @@ impl<'a> Wanted<'a> {
         session
             .execute(MAKE_DIRECT, &self.direct_parameters())
             .await
+    }
+}
+
+/// What is wanted, ready to be sent ahead of the statements that need it.
+pub(super) struct Making<'a> {
+    wanted: &'a Wanted<'a>,
+    users: Statement,
+    direct: Statement,
+}
+
+impl Making<'_> {
+    /// Sends when it is first polled.
+    pub(super) async fn send(
+        making: Option<&Self>,
+        client: &Object,
+    ) -> Result<(), tokio_postgres::Error> {
+        let Some(making) = making else {
+            return Ok(());
+        };
+        let users = making.wanted.user_parameters();
+        let direct = making.wanted.direct_parameters();
+        let (users, direct) = tokio::join!(
+            biased;
+            client.execute(&making.users, &users),
+            client.execute(&making.direct, &direct),
+        );
+        users.and(direct).map(|_| ())
     }
 }

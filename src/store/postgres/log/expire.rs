@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::PostgresStore;
 use super::super::error::Failure;
 use super::super::session::Session;
-use super::texts::LOCK;
+use super::judged::LOCK;
 use crate::model::Timestamp;
 
 /// Entries deleted by one transaction at most, whatever the caller allows: some 100 ms.

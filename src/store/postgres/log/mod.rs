@@ -3,6 +3,8 @@
 mod change;
 mod create;
 mod expire;
+mod hopeful;
+mod judged;
 mod members;
 mod messages;
 mod read;
@@ -15,7 +17,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use self::texts::{LOCK, Texts, is_text};
+use self::judged::LOCK;
+use self::texts::{Texts, is_text};
 use super::PostgresStore;
 use super::error::Failure;
 use super::session::{Session, repeat};
@@ -78,9 +81,11 @@ impl PostgresStore {
         let locks: Vec<Uuid> = locks.into_iter().collect();
         let mut session = self.appending_session().await?;
         if batch.iter().all(is_text) {
-            return Texts::of(batch)
-                .append_alone(&mut session, wanted.as_ref(), &locks)
-                .await;
+            let texts = Texts::of(batch);
+            return match hopeful::append(&mut session, &texts, wanted.as_ref()).await? {
+                Some(outcomes) => Ok(outcomes),
+                None => judged::append_alone(&mut session, &texts, wanted.as_ref(), &locks).await,
+            };
         }
         session.begin().await?;
         let result = append_mixed(&mut session, batch, wanted.as_ref(), &locks).await;
@@ -103,7 +108,7 @@ async fn append_mixed(
     for run in batch.chunk_by(|one, next| is_text(one) && is_text(next)) {
         match run {
             [entry] if !is_text(entry) => outcomes.push(change::append(session, entry).await?),
-            texts => outcomes.extend(Texts::of(texts).append(session).await?),
+            texts => outcomes.extend(judged::append(session, &Texts::of(texts)).await?),
         }
     }
     Ok(outcomes)

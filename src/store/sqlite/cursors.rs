@@ -32,8 +32,8 @@ impl Cursors for SqliteStore {
         }
         self.write(move |connection| {
             let mut advanced = Vec::new();
-            for ((id, user), (read, delivered)) in wished {
-                advanced.extend(advance(connection, id, user, read, delivered)?);
+            for ((id, user), (read, delivered)) in &wished {
+                advanced.extend(advance(connection, *id, user, *read, *delivered)?);
             }
             Ok(advanced)
         })
@@ -54,13 +54,13 @@ impl Cursors for SqliteStore {
 fn advance(
     connection: &Connection,
     id: ConversationId,
-    user: UserId,
+    user: &UserId,
     read: Seq,
     delivered: Seq,
 ) -> Result<Option<Advanced>, StoreError> {
     let mut statement = connection.prepare_cached(STANDING)?;
     let standing: Option<(Seq, Seq, Seq)> = statement
-        .query_row((id, &user), |row| {
+        .query_row((id, user), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
@@ -72,19 +72,17 @@ fn advance(
     let read = Some(read).filter(|read| *read > was_read);
     let delivered = Some(delivered).filter(|delivered| *delivered > was_delivered);
     if let Some(read) = read {
-        connection
-            .prepare_cached(READ)?
-            .execute((id, &user, read))?;
+        connection.prepare_cached(READ)?.execute((id, user, read))?;
     }
     if let Some(delivered) = delivered {
         connection
             .prepare_cached(DELIVERED)?
-            .execute((id, &user, delivered))?;
+            .execute((id, user, delivered))?;
     }
     let moved = read.is_some() || delivered.is_some();
     Ok(moved.then_some(Advanced {
         conversation_id: id,
-        user_id: user,
+        user_id: user.clone(),
         read_seq: read,
         delivered_seq: delivered,
     }))

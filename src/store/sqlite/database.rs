@@ -103,12 +103,13 @@ impl Database {
 
     /// Runs `call` in a transaction and answers once it is on the disk; an error of `call` undoes just what it did.
     ///
-    /// Calls that wait at the same time share one transaction. Cancelling leaves it done or not done, never half.
+    /// Calls that wait at the same time share one transaction; when one of them fails the others are run again, so `call` must
+    /// have no effect but on the database. Cancelling leaves it done or not done, never half.
     pub async fn write<T, E, F>(&self, call: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        F: FnMut(&Connection) -> Result<T, E> + Send + 'static,
     {
         self.writer.run(call).await
     }
@@ -162,3 +163,6 @@ fn lock(path: &Path) -> Result<File, DatabaseError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

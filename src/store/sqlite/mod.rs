@@ -47,7 +47,7 @@ impl SqliteStore {
     async fn write<T, F>(&self, call: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     {
         self.database.write(call).await
     }

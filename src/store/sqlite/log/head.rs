@@ -1,6 +1,7 @@
 //! The conversations of one batch: read once, moved on in memory, written once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -75,18 +76,16 @@ impl Heads {
         connection: &Connection,
         id: ConversationId,
     ) -> rusqlite::Result<Option<&mut Head>> {
-        if !self.loaded.contains_key(&id) {
-            let key = id.as_uuid().into_bytes();
-            let found = connection
-                .prepare_cached(LOAD)?
-                .query_row([&key[..]], |row| head(id, row))
-                .optional()?;
-            let Some(head) = found else {
-                return Ok(None);
-            };
-            self.loaded.insert(id, head);
-        }
-        Ok(self.loaded.get_mut(&id))
+        let place = match self.loaded.entry(id) {
+            Entry::Occupied(loaded) => return Ok(Some(loaded.into_mut())),
+            Entry::Vacant(place) => place,
+        };
+        let key = id.as_uuid().into_bytes();
+        let found = connection
+            .prepare_cached(LOAD)?
+            .query_row([&key[..]], |row| head(id, row))
+            .optional()?;
+        Ok(found.map(|head| place.insert(head)))
     }
 
     pub(super) fn save(self, connection: &Connection) -> rusqlite::Result<()> {

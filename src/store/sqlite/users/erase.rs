@@ -10,7 +10,8 @@ const PERSON: &str = "
 const SESSIONS: &str = "DELETE FROM sessions WHERE user_id = ?1";
 const DEVICES: &str = "DELETE FROM devices WHERE user_id = ?1";
 /// Also what others wrote down about the person.
-const RELATIONS: &str = "DELETE FROM relations WHERE user_id = ?1 OR other_id = ?1";
+const RELATIONS: &str = "
+    DELETE FROM relations WHERE (relation IN (0, 1) AND user_id = ?1) OR other_id = ?1";
 /// Conversation by conversation, because the log has no index by sender alone; a `title_changed`
 /// keeps its text, which is the conversation's title and not the person's.
 const MESSAGES: &str = "

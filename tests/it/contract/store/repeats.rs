@@ -101,7 +101,7 @@ pub async fn a_sender_who_may_write_no_more_hears_of_what_was_stored(fixture: &F
     assert_eq!(original(fixture, entry).await.seq, first.seq);
     // Leaving too is known as done, and who left by it.
     let again = original(fixture, left).await;
-    assert_eq!(again.audience.left, [bob.clone()]);
+    assert_eq!(again.audience.left, std::slice::from_ref(&bob));
     let refusal = fixture.refused(said(group, &bob, "after")).await;
     assert_eq!(refusal, Refusal::NotFound);
 

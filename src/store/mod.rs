@@ -10,6 +10,7 @@ mod cursors;
 mod devices;
 mod error;
 mod log;
+pub mod postgres;
 mod relations;
 pub mod sqlite;
 mod users;

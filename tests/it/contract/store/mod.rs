@@ -14,6 +14,7 @@ mod fixture;
 mod groups;
 mod history;
 mod members;
+mod postgres;
 mod reactions;
 mod relations;
 mod repeats;

@@ -1,1 +1,3 @@
+//! All integration tests, one binary: it links once and its tests share what they start.
 
+mod support;

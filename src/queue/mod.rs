@@ -7,6 +7,7 @@ mod batch;
 mod dead;
 mod error;
 mod partition;
+pub mod rabbitmq;
 
 use async_trait::async_trait;
 

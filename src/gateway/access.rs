@@ -54,6 +54,8 @@ pub enum Action {
     Take,
     /// Write a message.
     Write,
+    /// Leave it, which anyone may.
+    Leave,
     /// Change the title or the members.
     Manage,
 }
@@ -143,14 +145,16 @@ pub fn decide(known: &Known, user: &UserId, action: Action) -> Result<(), Proble
     let Some(role) = known.view.role_of(user) else { return Err(Problem::no_conversation()) };
     let forbidden = |message| Err(Problem::new(ErrorCode::Forbidden, message));
     match (action, known.view.kind) {
-        (Action::Take, _) | (Action::Write, ConversationKind::Group) => Ok(()),
+        (Action::Take, _)
+        | (Action::Write, ConversationKind::Group)
+        | (Action::Leave, ConversationKind::Group | ConversationKind::Channel) => Ok(()),
         (Action::Write, ConversationKind::Direct) => {
             if known.view.blockers.iter().any(|blocker| blocker != user) {
                 return forbidden("this user does not take messages from you");
             }
             Ok(())
         }
-        (Action::Manage, ConversationKind::Direct) => {
+        (Action::Manage | Action::Leave, ConversationKind::Direct) => {
             forbidden("a direct conversation has its two members for ever")
         }
         (Action::Write, ConversationKind::Channel) | (Action::Manage, _) if role.manages() => Ok(()),

@@ -11,6 +11,7 @@ mod devices;
 mod error;
 mod log;
 mod relations;
+pub mod sqlite;
 mod users;
 
 pub use conversations::{Conversations, Created, NewGroup, PageOf, Preferences};

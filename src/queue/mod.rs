@@ -8,6 +8,7 @@ mod dead;
 pub mod embedded;
 mod error;
 mod partition;
+pub mod rabbitmq;
 
 use async_trait::async_trait;
 

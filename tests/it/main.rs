@@ -1,4 +1,4 @@
-//! One binary for all integration tests: it links once.
+//! One binary for all integration tests: it links once, and its tests share what they start.
 
 mod contract;
 mod store;

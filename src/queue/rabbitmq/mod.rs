@@ -1,0 +1,132 @@
+//! The queue on RabbitMQ, 3.10 or later.
+//!
+//! Two connections, one that publishes and one that consumes, because a broker alarm blocks the connections that publish. Both
+//! come back by themselves, and declare everything that this process uses before they count as connected.
+
+mod backoff;
+mod consume;
+mod dead;
+mod error;
+mod letter;
+mod link;
+mod open;
+mod publish;
+mod settings;
+mod state;
+mod topology;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{FieldTable, ShortString};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use settings::{Settings, SettingsError};
+pub use state::State;
+pub use topology::{PUSH_QUEUES, PUSH_WAITS, PUSH_WORK};
+
+use self::consume::{Consuming, RabbitConsumer, STEP};
+use self::error::{failed, unavailable};
+use self::link::Link;
+use self::publish::{Message, Publishing, Way};
+use self::state::Board;
+use self::topology::Topology;
+use super::{Batch, Consumer, Depth, Partition, Partitions, PublishError, Queue, QueueError};
+
+/// The broker, as gateways, workers and the push stage use it. Dropped, its connections close.
+pub struct RabbitQueue {
+    publishing: Link<Publishing>,
+    consuming: Link<Consuming>,
+    topology: Arc<Topology>,
+    board: Arc<Board>,
+    prefetch: u16,
+    _stop: DropGuard,
+}
+
+impl RabbitQueue {
+    /// Begins to connect in the background: the broker need not be up. Needs a Tokio runtime.
+    pub fn connect(settings: Settings, partitions: Partitions) -> Self {
+        let prefetch = settings.prefetch;
+        let topology = Arc::new(Topology::new(&settings, partitions));
+        let (settings, board) = (Arc::new(settings), Arc::new(Board::new()));
+        let stop = CancellationToken::new();
+        Self {
+            publishing: Link::start(settings.clone(), topology.clone(), board.clone(), stop.clone()),
+            consuming: Link::start(settings, topology.clone(), board.clone(), stop.clone()),
+            topology,
+            board,
+            prefetch,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// How the connections are now, and every change.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.board.watch()
+    }
+
+    /// Declares the queues of the push stage, now and after every reconnect.
+    ///
+    /// # Errors
+    /// Not connected: then they are declared as soon as it is.
+    pub async fn declare_push(&self) -> Result<(), QueueError> {
+        self.topology.with_push();
+        let live = self.consuming.now()?;
+        self.topology.declare(link::Use::connection(&*live)).await
+    }
+
+    /// What waits in a queue.
+    async fn ready(&self, channel: &lapin::Channel, queue: ShortString) -> Result<u64, QueueError> {
+        let passive = QueueDeclareOptions::durable().passive();
+        let asked = channel.queue_declare(queue.clone(), passive, FieldTable::default());
+        let answer =
+            tokio::time::timeout(STEP, asked).await.map_err(|_| unavailable("no answer to depths"))?;
+        let answer = answer.map_err(|error| failed(&format!("depth of {queue}"), error))?;
+        Ok(answer.message_count().into())
+    }
+}
+
+#[async_trait]
+impl Queue for RabbitQueue {
+    async fn publish(&self, partition: Partition, batch: Batch) -> Result<(), PublishError> {
+        let message = Message::new(self.topology.inbound(partition), batch.encode());
+        self.publishing.publish(Way::Inbound(partition), message).await
+    }
+
+    async fn consume(&self, partition: Partition) -> Result<Box<dyn Consumer>, QueueError> {
+        let subscription = self.consuming.consume(self.topology.inbound(partition), self.prefetch).await?;
+        Ok(Box::new(RabbitConsumer::new(subscription)))
+    }
+
+    async fn ping(&self) -> Result<(), QueueError> {
+        self.publishing.connected().await?;
+        self.consuming.connected().await?;
+        // An answer, not just a socket that looks open.
+        self.consuming.channel().await.map(drop)
+    }
+
+    /// `unacknowledged` is always 0: AMQP does not tell it. RabbitMQ's own metrics do.
+    async fn depths(&self) -> Result<Vec<Depth>, QueueError> {
+        let channel = self.consuming.channel().await?;
+        let mut inbound = 0;
+        for partition in self.topology.partitions().all() {
+            inbound += self.ready(&channel, self.topology.inbound(partition)).await?;
+        }
+        let depth = |queue: &str, ready| Depth { queue: queue.to_owned(), ready, unacknowledged: 0 };
+        let mut depths = vec![depth("inbound", inbound)];
+        depths.push(depth("dead", self.ready(&channel, self.topology.dead()).await?));
+        if self.topology.has_push() {
+            for (queue, label) in PUSH_QUEUES {
+                depths.push(depth(label, self.ready(&channel, self.topology.name(queue)).await?));
+            }
+            let mut waiting = 0;
+            for (queue, _) in PUSH_WAITS {
+                waiting += self.ready(&channel, self.topology.name(queue)).await?;
+            }
+            depths.push(depth("push_wait", waiting));
+        }
+        Ok(depths)
+    }
+}

@@ -1,0 +1,55 @@
+//! That the support itself does what fault tests rely on.
+
+use std::path::PathBuf;
+
+use super::process::{Process, folder};
+use super::{Stack, Wanted};
+
+#[tokio::test]
+async fn redis_is_killed_empty_again_and_stops_and_continues() {
+    let stack = Stack::private(&[Wanted::Redis]).await;
+    let redis = stack.redis();
+    redis.kill();
+    redis.start().await;
+    redis.stop();
+    redis.cont();
+    redis.restart().await;
+}
+
+#[tokio::test]
+async fn postgres_keeps_its_data_over_a_kill() {
+    let stack = Stack::private(&[Wanted::Postgres]).await;
+    let database = stack.postgres().database().await;
+    stack.postgres().restart().await;
+    assert!(super::postgres::connect(&database).await.is_some());
+}
+
+#[tokio::test]
+async fn a_dropped_service_leaves_neither_folder_nor_process() {
+    let folder = folder("sleep");
+    let path: PathBuf = folder.path().to_owned();
+    let process = Process::new("sleep", folder, || {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "sleep 1000 & wait"]);
+        command
+    });
+    process.start();
+    process.assert_runs();
+    assert!(path.exists());
+    drop(process);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn rabbitmq_is_killed_and_comes_back_on_its_port() {
+    let stack = Stack::private(&[Wanted::RabbitMq]).await;
+    stack.rabbitmq().restart().await;
+    let users = stack.rabbitmq().control(&["list_users"]).await;
+    assert!(users.contains("guest"), "{users}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "others use this service")]
+async fn a_shared_service_cannot_be_killed() {
+    Stack::shared_redis().await.kill();
+}

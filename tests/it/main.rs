@@ -1,3 +1,4 @@
 //! All integration tests, one binary: it links once and its tests share what they start.
 
+mod contract;
 mod support;

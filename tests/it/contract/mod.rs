@@ -1,0 +1,3 @@
+//! What every backend of a port promises, tested on each of them.
+
+mod fanout;

@@ -8,6 +8,7 @@ pub mod embedded;
 mod error;
 mod leases;
 mod presence;
+pub mod redis;
 mod routes;
 mod subscription;
 

@@ -1,0 +1,3 @@
+//! Tidings: real-time messaging that keeps what it accepted.
+
+pub mod push;

@@ -14,13 +14,13 @@
 //! * [`fake`] stands in for all three, with real TLS and real checks.
 
 pub mod apns;
-//NOTYET pub mod fake;
-//NOTYET pub mod fcm;
+pub mod fake;
+pub mod fcm;
 pub mod limits;
 pub mod log;
 pub mod payload;
 pub mod provider;
-//NOTYET pub mod webpush;
+pub mod webpush;
 
-//NOTYET #[cfg(test)]
-//NOTYET mod tests;
+#[cfg(test)]
+mod tests;

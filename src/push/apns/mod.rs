@@ -163,3 +163,14 @@ impl Provider for Apns {
         self.credential.expiry()
     }
 }
+
+#[cfg(test)]
+impl Apns {
+    /// Looks at its credential files at every push.
+    pub(in crate::push) fn looking_always(self) -> Self {
+        Self {
+            credential: self.credential.looking_always(),
+            ..self
+        }
+    }
+}

@@ -5,8 +5,10 @@
 
 mod answer;
 mod credential;
+mod identity;
 mod request;
 mod settings;
+mod signer;
 
 use std::time::SystemTime;
 
@@ -170,6 +172,18 @@ impl Apns {
     pub(in crate::push) fn looking_always(self) -> Self {
         Self {
             credential: self.credential.looking_always(),
+            ..self
+        }
+    }
+
+    /// Two addresses in the place of Apple's two.
+    pub(in crate::push) fn with_hosts(self, production: &str, sandbox: &str) -> Self {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        Self {
+            hosts: Hosts::Apple {
+                production: url(production),
+                sandbox: url(sandbox),
+            },
             ..self
         }
     }

@@ -9,11 +9,13 @@
 
 mod answer;
 mod apns;
+mod apns_request;
 mod control;
 mod credentials;
 mod error;
 mod faults;
 mod fcm;
+mod fcm_message;
 mod phones;
 mod server;
 mod webpush;
@@ -214,6 +216,11 @@ impl Handle {
     /// Connections that this service accepted so far.
     pub fn connections(&self, service: Service) -> u64 {
         self.world.connections(service)
+    }
+
+    /// Different APNs provider tokens that were accepted so far.
+    pub fn provider_tokens(&self) -> u64 {
+        self.world.provider_tokens()
     }
 
     /// Stops accepting, drops all connections and waits until nothing runs.

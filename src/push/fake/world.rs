@@ -17,6 +17,7 @@ pub struct World {
     browsers: Mutex<HashMap<String, std::sync::Arc<Browser>>>,
     requests: [AtomicU64; 4],
     connections: [AtomicU64; 4],
+    provider_tokens: AtomicU64,
 }
 
 impl World {
@@ -28,6 +29,7 @@ impl World {
             browsers: Mutex::default(),
             requests: Default::default(),
             connections: Default::default(),
+            provider_tokens: AtomicU64::new(0),
         }
     }
 
@@ -66,6 +68,14 @@ impl World {
 
     pub(super) fn connections(&self, service: Service) -> u64 {
         self.connections[service.index()].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_provider_token(&self) {
+        self.provider_tokens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn provider_tokens(&self) -> u64 {
+        self.provider_tokens.load(Ordering::Relaxed)
     }
 
     pub(super) fn with_phones<R>(&self, act: impl FnOnce(&mut Phones) -> R) -> R {

@@ -37,6 +37,8 @@ impl std::fmt::Debug for Source {
     }
 }
 
+/// The sources' bytes, in their order.
+type Content = Vec<Vec<u8>>;
 type Parse<T> = fn(&[Vec<u8>]) -> Result<T, ProviderError>;
 
 /// A value parsed from files, which follows them: every [`Watched::get`] looks, at most once a
@@ -50,7 +52,7 @@ pub struct Watched<T> {
 }
 
 struct State<T> {
-    content: Vec<Vec<u8>>,
+    content: Content,
     value: Arc<T>,
     looked_at: Instant,
 }
@@ -96,7 +98,7 @@ impl<T> Watched<T> {
         Arc::clone(&state.value)
     }
 
-    fn reload(&self, known: &[Vec<u8>]) -> Result<Option<(Vec<Vec<u8>>, T)>, ProviderError> {
+    fn reload(&self, known: &[Vec<u8>]) -> Result<Option<(Content, T)>, ProviderError> {
         if self
             .sources
             .iter()
@@ -119,7 +121,7 @@ impl<T> Watched<T> {
     }
 }
 
-fn read_all(sources: &[Source]) -> Result<Vec<Vec<u8>>, ProviderError> {
+fn read_all(sources: &[Source]) -> Result<Content, ProviderError> {
     sources.iter().map(Source::read).collect()
 }
 
@@ -158,7 +160,8 @@ mod tests {
     #[test]
     fn a_missing_file_is_an_error_that_names_it() {
         let source = Source::File("/nowhere/key.p8".into());
-        let error = Watched::open(vec![source], number).err().expect("an error");
+        let error = Watched::open(vec![source], number).err();
+        let error = error.expect("an error");
         assert!(error.to_string().contains("/nowhere/key.p8"));
     }
 }

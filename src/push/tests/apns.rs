@@ -175,6 +175,35 @@ async fn an_app_that_is_gone_and_a_topic_that_is_not_its_own_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_bad_token_is_dead_only_in_the_environment_that_it_belongs_to() {
+    let bench = Bench::start().await;
+    let sandbox = bench.fake.apns_url.replace("127.0.0.1", "localhost");
+    let apns = bench.apns().with_hosts(&bench.fake.apns_url, &sandbox);
+    let mut push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    let bad = |times| {
+        let rule = Rule::always(Fault::reason(400, "BadDeviceToken"));
+        bench.fake.fault(
+            Service::Apns,
+            Rule {
+                times: Some(times),
+                ..rule
+            },
+        );
+    };
+    bad(1);
+    assert_eq!(apns.deliver(&push).await.outcome.label(), "token_invalid");
+    assert_eq!(bench.fake.requests(Service::Apns), 1);
+
+    push.device.environment = None;
+    bad(1);
+    assert_delivered(&apns.deliver(&push).await);
+    assert_eq!(bench.fake.requests(Service::Apns), 3);
+    bad(2);
+    assert_eq!(apns.deliver(&push).await.outcome.label(), "token_invalid");
+    assert_eq!(bench.fake.requests(Service::Apns), 5);
+}
+
+#[tokio::test]
 async fn a_device_without_an_app_id_gets_the_default_topic_or_is_set_aside() {
     let bench = Bench::start().await;
     let mut push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");

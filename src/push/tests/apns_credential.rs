@@ -18,6 +18,7 @@ async fn a_provider_token_is_renewed_before_it_is_an_hour_old() {
         bench.clock.pass(13 * MINUTE);
     }
     assert_eq!(bench.fake.requests(Service::Apns), 20);
+    assert!(bench.fake.provider_tokens() >= 4);
 }
 
 #[tokio::test]
@@ -69,9 +70,10 @@ async fn many_pushes_that_are_refused_together_share_one_renewal() {
         ..Rule::always(Fault::reason(403, "ExpiredProviderToken"))
     };
     bench.fake.fault(Service::Apns, rule);
-    // The fake answers 429 to a second renewal.
     let all = futures_util::future::join_all((0..10).map(|_| apns.deliver(&push))).await;
     all.iter().for_each(assert_delivered);
+    assert_eq!(bench.fake.requests(Service::Apns), 21);
+    assert_eq!(bench.fake.provider_tokens(), 2);
 }
 
 #[tokio::test]

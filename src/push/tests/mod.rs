@@ -6,5 +6,6 @@ mod connections;
 mod control;
 mod fcm;
 mod measure;
+mod proxy;
 mod support;
 mod webpush;

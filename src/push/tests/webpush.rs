@@ -168,3 +168,23 @@ async fn long_text_fills_a_message_to_the_last_byte_that_fits() {
     let push = with_huge_data(push);
     assert_eq!(webpush.deliver(&push).await.outcome.label(), "rejected");
 }
+
+#[tokio::test]
+async fn a_rotated_vapid_key_is_used_without_a_restart() {
+    let bench = Bench::start().await;
+    let other = Bench::start().await;
+    let path = bench.dir.path().join("rotated.pem");
+    std::fs::copy(&other.fake.files.vapid_key, &path).expect("another key");
+    let settings = Settings {
+        key: Source::File(path.clone()),
+        ..bench.webpush_settings()
+    };
+    let webpush = WebPush::with_clock(settings, bench.clock.clock()).expect("Web Push");
+    let webpush = webpush.looking_always();
+    let key = bench.webpush().application_server_key();
+    let browser = bench.fake.subscribe(Some(key)).expect("a subscription");
+    let push = push_to(&bench, &browser, "lunch?");
+    assert_eq!(webpush.deliver(&push).await.outcome.label(), "rejected");
+    std::fs::copy(&bench.fake.files.vapid_key, &path).expect("the right key");
+    assert_delivered(&webpush.deliver(&push).await);
+}

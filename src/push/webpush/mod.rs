@@ -110,3 +110,14 @@ impl Provider for WebPush {
         }
     }
 }
+
+#[cfg(test)]
+impl WebPush {
+    /// Looks at its key file at every push.
+    pub(in crate::push) fn looking_always(self) -> Self {
+        Self {
+            vapid: self.vapid.looking_always(),
+            ..self
+        }
+    }
+}

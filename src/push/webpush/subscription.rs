@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_no_subscription_is_refused_with_the_reason() {
-        let reason = |result: Result<Subscription, String>| result.err().expect("an error");
+        let reason = |result: Result<Subscription, String>| result.expect_err("an error");
         assert!(reason(subscription("http://push.example.org", KEY, AUTH)).contains("https"));
         assert!(reason(subscription("https://x.org", "AAAA", AUTH)).contains("point"));
         assert!(reason(subscription("https://x.org", KEY, "AAAA")).contains("16 bytes"));

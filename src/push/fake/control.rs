@@ -74,8 +74,10 @@ async fn phone(State(control): State<Control>, Path(token): Path<String>) -> Res
 }
 
 async fn uninstall(State(control): State<Control>, Path(token): Path<String>) -> StatusCode {
-    control.world.uninstall(&token);
-    StatusCode::NO_CONTENT
+    match control.world.uninstall(&token) {
+        Some(()) => StatusCode::NO_CONTENT,
+        None => StatusCode::NOT_FOUND,
+    }
 }
 
 #[derive(Deserialize, Default)]

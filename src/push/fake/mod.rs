@@ -5,7 +5,7 @@
 //! phone would show now. [`run`] also writes the credentials that they accept into a directory,
 //! so that the real backends are configured against them like against the real services.
 //!
-//! A plain HTTP port controls them: see [`control`](self) in `docs/push.md`.
+//! A plain HTTP port controls them; `docs/push.md` lists what it takes.
 
 mod answer;
 mod apns;
@@ -194,9 +194,9 @@ impl Handle {
         self.world.phones()
     }
 
-    /// The app is gone from this phone: from now on its token is dead.
-    pub fn uninstall(&self, token: &str) {
-        self.world.uninstall(token);
+    /// The app is gone from this phone: from now on its token is dead. `None` when there is no such phone.
+    pub fn uninstall(&self, token: &str) -> Option<()> {
+        self.world.uninstall(token)
     }
 
     /// A browser subscribes. With `application_server_key` only its holder may push to it.

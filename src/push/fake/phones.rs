@@ -8,6 +8,8 @@ use crate::push::provider::Platform;
 
 /// Alerts that a phone keeps; the oldest goes first.
 const MAX_ALERTS: usize = 1000;
+/// Ids of pushes that a phone remembers, so that a long load test does not fill the memory.
+const MAX_SEEN: usize = 100_000;
 
 /// What a phone would show now.
 #[derive(Debug, Clone, Serialize)]
@@ -90,11 +92,12 @@ impl Phones {
         })
     }
 
-    pub fn uninstall(&mut self, token: &str, at: SystemTime) {
-        if let Some(phone) = self.0.get_mut(token) {
-            phone.uninstalled_at = Some(at);
-            phone.alerts.clear();
-        }
+    /// `None` when there is no such phone.
+    pub fn uninstall(&mut self, token: &str, at: SystemTime) -> Option<()> {
+        let phone = self.0.get_mut(token)?;
+        phone.uninstalled_at = Some(at);
+        phone.alerts.clear();
+        Some(())
     }
 }
 
@@ -104,6 +107,9 @@ impl Phone {
     }
 
     pub(super) fn receive(&mut self, arrived: Arrived) {
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.clear();
+        }
         if arrived.id.is_some_and(|id| !self.seen.insert(id)) {
             self.repeats += 1;
         }

@@ -90,10 +90,10 @@ impl World {
         lock(&self.phones).all()
     }
 
-    pub(super) fn uninstall(&self, token: &str) {
+    pub(super) fn uninstall(&self, token: &str) -> Option<()> {
         let now = self.now();
-        lock(&self.phones).uninstall(token, now);
-        lock(&self.browsers).remove(token);
+        let browser = lock(&self.browsers).remove(token).map(drop);
+        lock(&self.phones).uninstall(token, now).or(browser)
     }
 
     pub(super) fn subscribe(

@@ -13,9 +13,12 @@ pub struct Content {
     pub priority: Priority,
 }
 
-/// Writes the push for an occasion. The privacy mode has the last word: what it withholds is
+/// Writes the push for an occasion. A summary speaks of many messages, so what the server wrote for
+/// one of them does not appear in it. The privacy mode has the last word: what it withholds is
 /// withheld also when the server wrote it.
 pub fn build(occasion: &Occasion, style: &Style, server: Option<&ServerPush>) -> Content {
+    let is_summary = matches!(occasion.why, Why::Summary { .. });
+    let server = server.filter(|_| !is_summary);
     let mut data = ids(occasion);
     if let Some(server) = server.filter(|_| style.privacy != Privacy::IdsOnly) {
         data.extend(server.data.clone());
@@ -64,8 +67,7 @@ fn alert(occasion: &Occasion, style: &Style, server: Option<&ServerPush>) -> Ale
         Why::Direct | Why::Group | Why::Mention => occasion.message_id.to_string(),
     };
     // A count gives nothing of a message away.
-    let is_count = matches!(occasion.why, Why::Summary { .. })
-        && server.is_none_or(|push| push.body.is_none());
+    let is_count = matches!(occasion.why, Why::Summary { .. });
     let (title, body) = match style.privacy {
         Privacy::Full => (Some(title), body),
         Privacy::TitleOnly if is_count => (Some(title), body),
@@ -226,6 +228,17 @@ pub(super) mod tests {
         assert_eq!(words(&ids_only), (None, "New message"));
         assert!(!ids_only.data.contains_key("link"));
         assert_eq!(ids_only.data["seq"], 9);
+    }
+
+    #[test]
+    fn a_summary_does_not_speak_with_the_words_for_one_message() {
+        let server = ServerPush {
+            body: Some("B".into()),
+            silent: true,
+            ..ServerPush::default()
+        };
+        let content = shown(Why::Summary { count: 7 }, &Style::default(), Some(server));
+        assert_eq!(words(&content), (Some("Team"), "7 new messages in Team"));
     }
 
     #[test]

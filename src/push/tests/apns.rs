@@ -168,7 +168,7 @@ async fn an_app_that_is_gone_and_a_topic_that_is_not_its_own_are_told_apart() {
     let mut other = push.clone();
     other.device.app_id = Some("org.example.other".to_owned());
     assert_eq!(apns.deliver(&other).await.outcome.label(), "quarantined");
-    bench.fake.uninstall(&token);
+    bench.fake.uninstall(&token).expect("a phone");
     assert_eq!(apns.deliver(&push).await.outcome.label(), "token_invalid");
     let nonsense = bench.notification(Platform::Apns, "no/../token?", 9, "lunch?");
     assert_eq!(told(&apns.deliver(&nonsense).await).1, "BadDeviceToken");

@@ -92,7 +92,7 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
         assert!(reason.starts_with(code), "{reason}");
     }
     assert_delivered(&fcm.deliver(&push).await);
-    bench.fake.uninstall("phone-1");
+    bench.fake.uninstall("phone-1").expect("a phone");
     assert_eq!(fcm.deliver(&push).await.outcome.label(), "token_invalid");
 }
 

@@ -62,7 +62,7 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
         assert_eq!((told_label, told_after), (label, after), "{fault:?}");
     }
     assert_delivered(&webpush.deliver(&push).await);
-    bench.fake.uninstall(&browser.phone);
+    bench.fake.uninstall(&browser.phone).expect("a phone");
     assert_eq!(
         webpush.deliver(&push).await.outcome.label(),
         "token_invalid"

@@ -58,6 +58,22 @@ async fn faults_are_ordered_and_browsers_subscribe_over_http() {
 }
 
 #[tokio::test]
+async fn an_app_is_uninstalled_over_http_and_its_token_is_dead_from_then_on() {
+    let bench = Bench::start().await;
+    let (apns, token) = (bench.apns(), apns_token(1));
+    let url = format!("{}/phones/{token}", bench.fake.control_url);
+    let uninstall = async || {
+        let request = reqwest::Client::new().delete(&url);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(uninstall().await, 404);
+    let push = bench.notification(Platform::Apns, &token, 9, "lunch?");
+    assert_delivered(&apns.deliver(&push).await);
+    assert_eq!(uninstall().await, 204);
+    assert_eq!(apns.deliver(&push).await.outcome.label(), "token_invalid");
+}
+
+#[tokio::test]
 async fn the_environment_file_names_the_settings_of_the_configuration() {
     let bench = Bench::start().await;
     let lines = std::fs::read_to_string(&bench.fake.files.environment).expect("a file");

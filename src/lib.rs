@@ -14,4 +14,5 @@ pub mod queue;
 pub mod worker;
 pub mod store;
 pub mod fanout;
+pub mod push;
 pub mod roles;

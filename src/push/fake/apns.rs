@@ -1,0 +1,238 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::Method;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::{Answers, Asked, Said};
+use super::apns_request::{arrived, check_request};
+use super::credentials::Credentials;
+use super::{FakeError, Options, Service, World};
+use crate::push::provider::Platform;
+
+/// Apple takes tokens up to an hour old and asks not to renew them within 20 minutes.
+const TOKEN_LIFE: u64 = 3600;
+const RENEW_AT_MOST_EVERY: u64 = 1200;
+
+/// Apple's push service.
+pub(super) struct Apns {
+    world: Arc<World>,
+    key: DecodingKey,
+    key_id: &'static str,
+    team_id: &'static str,
+    topics: Vec<String>,
+    last_token: Mutex<LastToken>,
+}
+
+#[derive(Default)]
+struct LastToken {
+    /// The verified token, so that its signature is checked once.
+    text: String,
+    iat: u64,
+    /// It was refused, so a new one is expected early.
+    refused: bool,
+}
+
+/// A status and Apple's word for it.
+pub(super) struct Refusal(pub u16, pub &'static str);
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    iat: u64,
+}
+
+impl Apns {
+    pub fn new(
+        credentials: &Credentials,
+        options: &Options,
+        world: Arc<World>,
+    ) -> Result<Self, FakeError> {
+        let (key_id, team_id) = credentials.apns_names();
+        Ok(Self {
+            world,
+            key: credentials.apns_verifier()?,
+            key_id,
+            team_id,
+            topics: options.topics.clone(),
+            last_token: Mutex::default(),
+        })
+    }
+
+    fn accept(&self, asked: &Asked) -> Result<(), Refusal> {
+        if asked.method != Method::POST {
+            return Err(Refusal(405, "MethodNotAllowed"));
+        }
+        let token = asked
+            .path
+            .strip_prefix("/3/device/")
+            .ok_or(Refusal(404, "BadPath"))?;
+        self.check_sender(asked)?;
+        if token.is_empty() {
+            return Err(Refusal(400, "MissingDeviceToken"));
+        }
+        if token.len() < 64 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Refusal(400, "BadDeviceToken"));
+        }
+        let topic = asked
+            .header("apns-topic")
+            .ok_or(Refusal(400, "MissingTopic"))?;
+        if !self.topics.is_empty() && !self.topics.iter().any(|known| known == topic) {
+            return Err(Refusal(400, "TopicDisallowed"));
+        }
+        let payload = check_request(asked)?;
+        self.receive(asked, token, topic, payload)
+    }
+
+    /// A client certificate, or a provider token.
+    fn check_sender(&self, asked: &Asked) -> Result<(), Refusal> {
+        let Some(header) = asked.header("authorization") else {
+            let known = asked.has_client_certificate;
+            return if known {
+                Ok(())
+            } else {
+                Err(Refusal(403, "MissingProviderToken"))
+            };
+        };
+        let token = match header.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
+            _ => return Err(Refusal(403, "InvalidProviderToken")),
+        };
+        let now = self.world.unix_now();
+        let mut last = self
+            .last_token
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if last.text == token && !token.is_empty() {
+            return if now.saturating_sub(last.iat) > TOKEN_LIFE {
+                last.refused = true;
+                Err(Refusal(403, "ExpiredProviderToken"))
+            } else {
+                Ok(())
+            };
+        }
+        let iat = self
+            .verify(token)
+            .ok_or(Refusal(403, "InvalidProviderToken"))?;
+        if iat > now + 60 {
+            return Err(Refusal(403, "InvalidProviderToken"));
+        }
+        if now.saturating_sub(iat) > TOKEN_LIFE {
+            return Err(Refusal(403, "ExpiredProviderToken"));
+        }
+        let early = iat < last.iat + RENEW_AT_MOST_EVERY;
+        if !last.text.is_empty() && early && !last.refused {
+            return Err(Refusal(429, "TooManyProviderTokenUpdates"));
+        }
+        self.world.count_provider_token();
+        *last = LastToken {
+            text: token.to_owned(),
+            iat,
+            refused: false,
+        };
+        Ok(())
+    }
+
+    fn verify(&self, token: &str) -> Option<u64> {
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        let data = jsonwebtoken::decode::<Claims>(token, &self.key, &validation).ok()?;
+        let ours =
+            data.header.kid.as_deref() == Some(self.key_id) && data.claims.iss == self.team_id;
+        ours.then_some(data.claims.iat)
+    }
+
+    fn receive(
+        &self,
+        asked: &Asked,
+        token: &str,
+        topic: &str,
+        payload: Value,
+    ) -> Result<(), Refusal> {
+        self.world.with_phones(|phones| {
+            let phone = phones.entry(token, Platform::Apns);
+            if phone.uninstalled_at().is_some() {
+                return Err(Refusal(410, "Unregistered"));
+            }
+            if phone.app_id.get_or_insert_with(|| topic.to_owned()) != topic {
+                return Err(Refusal(400, "DeviceTokenNotForTopic"));
+            }
+            phone.receive(arrived(asked, payload));
+            Ok(())
+        })
+    }
+
+    fn gone_since(&self, asked: &Asked) -> SystemTime {
+        let token = asked.path.rsplit('/').next().unwrap_or_default();
+        let at = self
+            .world
+            .phone(token)
+            .and_then(|phone| phone.uninstalled_at());
+        at.unwrap_or_else(|| self.world.now())
+    }
+}
+
+impl Answers for Apns {
+    fn kind(&self) -> Service {
+        Service::Apns
+    }
+
+    fn addressed(&self, asked: &Asked) -> (Service, Option<String>) {
+        (
+            Service::Apns,
+            asked.path.strip_prefix("/3/device/").map(str::to_owned),
+        )
+    }
+
+    fn answer(&self, asked: &Asked) -> Said {
+        let said = match self.accept(asked) {
+            Ok(()) => Said::new(200, ""),
+            Err(Refusal(410, reason)) => gone(reason, self.gone_since(asked)),
+            Err(Refusal(status, reason)) => Said::json(status, &json!({ "reason": reason })),
+        };
+        let id = asked.header("apns-id").map(str::to_owned);
+        said.header(
+            "apns-id",
+            id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        )
+    }
+
+    fn refusal(&self, status: u16, reason: Option<&str>) -> Said {
+        let usual = match status {
+            400 => "BadDeviceToken",
+            403 => "ExpiredProviderToken",
+            410 => "Unregistered",
+            413 => "PayloadTooLarge",
+            429 => "TooManyRequests",
+            503 => "ServiceUnavailable",
+            _ => "InternalServerError",
+        };
+        let reason = reason.unwrap_or(usual);
+        if reason.ends_with("ProviderToken") {
+            // Whoever is told so may come with a new token before 20 minutes are over.
+            self.last_token
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .refused = true;
+        }
+        if status == 410 {
+            return gone(reason, self.world.now());
+        }
+        Said::json(status, &json!({ "reason": reason }))
+    }
+
+    fn world(&self) -> &World {
+        &self.world
+    }
+}
+
+fn gone(reason: &str, since: SystemTime) -> Said {
+    let since = since
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    Said::json(410, &json!({ "reason": reason, "timestamp": since as u64 }))
+}

@@ -1,0 +1,199 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jsonwebtoken::DecodingKey;
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, RsaKeySize, date_time_ymd,
+};
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::json;
+use tokio_rustls::TlsAcceptor;
+
+use super::{FakeError, Options};
+
+/// Apple gives keys and teams ids of ten characters.
+const KEY_ID: &str = "FAKEKEY001";
+const TEAM_ID: &str = "FAKETEAM01";
+pub(super) const CLIENT_EMAIL: &str = "push@tidings-dev.iam.gserviceaccount.com";
+
+/// Where the credentials are that the fakes accept.
+#[derive(Debug, Clone)]
+pub struct Files {
+    pub ca: PathBuf,
+    pub apns_key: PathBuf,
+    pub apns_key_id: String,
+    pub apns_team_id: String,
+    /// Certificate and private key in one file.
+    pub apns_certificate: PathBuf,
+    pub fcm_service_account: PathBuf,
+    pub vapid_key: PathBuf,
+    /// `NAME=value` lines that configure Tidings for the fakes.
+    pub environment: PathBuf,
+}
+
+/// Keys and certificates, new at every start.
+pub(super) struct Credentials {
+    authority: CertificateDer<'static>,
+    authority_pem: String,
+    server: Signed,
+    apns_client: Signed,
+    apns_key: KeyPair,
+    fcm_key: KeyPair,
+    vapid_key: KeyPair,
+}
+
+struct Signed {
+    pem: String,
+    der: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+impl Credentials {
+    pub fn generate(options: &Options) -> Result<Self, FakeError> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let authority_key = KeyPair::generate()?;
+        let authority = params.self_signed(&authority_key)?;
+        let issuer = Issuer::new(params, authority_key);
+
+        let names = [
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            options.listen.to_string(),
+        ];
+        let server = sign(&issuer, names.to_vec(), ExtendedKeyUsagePurpose::ServerAuth)?;
+        let apns_client = sign(&issuer, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)?;
+        Ok(Self {
+            authority: authority.der().clone(),
+            authority_pem: authority.pem(),
+            server,
+            apns_client,
+            apns_key: KeyPair::generate()?,
+            fcm_key: KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?,
+            vapid_key: KeyPair::generate()?,
+        })
+    }
+
+    pub fn apns_verifier(&self) -> Result<DecodingKey, FakeError> {
+        Ok(DecodingKey::from_ec_pem(
+            self.apns_key.public_key_pem().as_bytes(),
+        )?)
+    }
+
+    pub fn apns_names(&self) -> (&'static str, &'static str) {
+        (KEY_ID, TEAM_ID)
+    }
+
+    pub fn fcm_verifier(&self) -> Result<DecodingKey, FakeError> {
+        Ok(DecodingKey::from_rsa_pem(
+            self.fcm_key.public_key_pem().as_bytes(),
+        )?)
+    }
+
+    /// TLS with these protocols; with `client_certificates` it asks for one but needs none.
+    pub fn tls(
+        &self,
+        protocols: &[&str],
+        client_certificates: bool,
+    ) -> Result<TlsAcceptor, FakeError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = if client_certificates {
+            let mut roots = RootCertStore::empty();
+            roots.add(self.authority.clone())?;
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .allow_unauthenticated()
+                .build()?
+        } else {
+            WebPkiClientVerifier::no_client_auth()
+        };
+        let key = PrivatePkcs8KeyDer::from(self.server.key.serialize_der());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![self.server.der.clone()], PrivateKeyDer::Pkcs8(key))?;
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|protocol| protocol.as_bytes().to_vec())
+            .collect();
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Writes everything that a sender needs. `urls` are those of APNs, FCM and Web Push.
+    pub fn write(&self, options: &Options, urls: [&str; 3]) -> Result<Files, FakeError> {
+        let dir = std::path::absolute(&options.dir)?;
+        std::fs::create_dir_all(&dir).map_err(|source| FakeError::Write {
+            path: dir.clone(),
+            source,
+        })?;
+        let file = |name: &str, content: String| write(&dir.join(name), content);
+        let service_account = json!({
+            "type": "service_account",
+            "project_id": options.project_id,
+            "private_key_id": "fake",
+            "private_key": self.fcm_key.serialize_pem(),
+            "client_email": CLIENT_EMAIL,
+            "token_uri": format!("{}/token", urls[1]),
+        });
+        let certificate = format!(
+            "{}{}",
+            self.apns_client.pem,
+            self.apns_client.key.serialize_pem()
+        );
+        let mut files = Files {
+            ca: file("ca.pem", self.authority_pem.clone())?,
+            apns_key: file("apns.p8", self.apns_key.serialize_pem())?,
+            apns_key_id: KEY_ID.to_owned(),
+            apns_team_id: TEAM_ID.to_owned(),
+            apns_certificate: file("apns-client.pem", certificate)?,
+            fcm_service_account: file("service-account.json", format!("{service_account:#}"))?,
+            vapid_key: file("vapid.pem", self.vapid_key.serialize_pem())?,
+            environment: PathBuf::new(),
+        };
+        files.environment = file("tidings.env", files.lines(urls))?;
+        Ok(files)
+    }
+}
+
+impl Files {
+    /// APNs and FCM by their names in the configuration.
+    fn lines(&self, urls: [&str; 3]) -> String {
+        let (ca, key) = (self.ca.display(), self.apns_key.display());
+        let account = self.fcm_service_account.display();
+        format!(
+            "TIDINGS__APNS__BASE_URL={}\nTIDINGS__APNS__KEY_FILE={key}\nTIDINGS__APNS__KEY_ID={}\n\
+             TIDINGS__APNS__TEAM_ID={}\nTIDINGS__APNS__CA_FILE={ca}\nTIDINGS__FCM__BASE_URL={}\n\
+             TIDINGS__FCM__SERVICE_ACCOUNT_FILE={account}\nTIDINGS__FCM__CA_FILE={ca}\n",
+            urls[0], self.apns_key_id, self.apns_team_id, urls[1],
+        )
+    }
+}
+
+fn sign(
+    issuer: &Issuer<'_, KeyPair>,
+    names: Vec<String>,
+    purpose: ExtendedKeyUsagePurpose,
+) -> Result<Signed, FakeError> {
+    let mut params = CertificateParams::new(names)?;
+    params.extended_key_usages = vec![purpose];
+    params.not_after = date_time_ymd(2049, 1, 1);
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, issuer)?;
+    Ok(Signed {
+        pem: certificate.pem(),
+        der: certificate.der().clone(),
+        key,
+    })
+}
+
+fn write(path: &Path, content: String) -> Result<PathBuf, FakeError> {
+    let failed = |source| FakeError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::write(path, content).map_err(failed)?;
+    Ok(path.to_owned())
+}

@@ -1,0 +1,207 @@
+use std::collections::{BTreeMap, HashSet};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::push::provider::Platform;
+
+/// Alerts that a phone keeps; the oldest goes first.
+const MAX_ALERTS: usize = 1000;
+/// Ids of pushes that a phone remembers, so that a long load test does not fill the memory.
+const MAX_SEEN: usize = 100_000;
+
+/// What a phone would show now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Phone {
+    pub token: String,
+    pub platform: Platform,
+    /// The APNs topic or Firebase project that this token turned out to belong to.
+    pub app_id: Option<String>,
+    pub badge: Option<u32>,
+    /// On the screen now, oldest first; a later one with the same key took the place of an earlier.
+    pub alerts: Vec<Shown>,
+    /// Alerts that arrived, those included that replaced another.
+    pub rings: u64,
+    /// Pushes that arrived again with an id that this phone had already.
+    pub repeats: u64,
+    /// Silent pushes that arrived.
+    pub silent: u64,
+    /// Web Push messages that could not be decrypted: a browser drops them without a word.
+    pub undecryptable: u64,
+    #[serde(skip)]
+    uninstalled_at: Option<SystemTime>,
+    #[serde(skip)]
+    seen: HashSet<String>,
+}
+
+/// One alert on the screen.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// The collapse id or tag, or where there is none the push's id.
+    pub key: String,
+    pub title: Option<String>,
+    pub body: Option<String>,
+    pub thread: Option<String>,
+    pub sound: Option<String>,
+    /// Android's notification channel.
+    pub channel: Option<String>,
+    /// What the app got beside it.
+    pub data: Value,
+}
+
+/// A push as it reached the phone, whatever provider brought it.
+pub(super) struct Arrived {
+    pub id: Option<String>,
+    /// `None` for a silent push.
+    pub alert: Option<Shown>,
+    pub badge: Option<u32>,
+    pub data: Value,
+}
+
+#[derive(Default)]
+pub(super) struct Phones(BTreeMap<String, Phone>);
+
+impl Phones {
+    pub fn get(&self, token: &str) -> Option<&Phone> {
+        self.0.get(token)
+    }
+
+    pub fn all(&self) -> Vec<Phone> {
+        self.0.values().cloned().collect()
+    }
+
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// The phone of this token, which exists from the first push on.
+    pub fn entry(&mut self, token: &str, platform: Platform) -> &mut Phone {
+        self.0.entry(token.to_owned()).or_insert_with(|| Phone {
+            token: token.to_owned(),
+            platform,
+            app_id: None,
+            badge: None,
+            alerts: Vec::new(),
+            rings: 0,
+            repeats: 0,
+            silent: 0,
+            undecryptable: 0,
+            uninstalled_at: None,
+            seen: HashSet::new(),
+        })
+    }
+
+    /// `None` when there is no such phone.
+    pub fn uninstall(&mut self, token: &str, at: SystemTime) -> Option<()> {
+        let phone = self.0.get_mut(token)?;
+        phone.uninstalled_at = Some(at);
+        phone.alerts.clear();
+        Some(())
+    }
+}
+
+impl Phone {
+    pub(super) fn uninstalled_at(&self) -> Option<SystemTime> {
+        self.uninstalled_at
+    }
+
+    pub(super) fn receive(&mut self, arrived: Arrived) {
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.clear();
+        }
+        if arrived.id.is_some_and(|id| !self.seen.insert(id)) {
+            self.repeats += 1;
+        }
+        if let Some(badge) = arrived.badge {
+            self.badge = Some(badge);
+        }
+        let Some(alert) = arrived.alert else {
+            self.silent += 1;
+            self.clear(&arrived.data);
+            return;
+        };
+        self.rings += 1;
+        self.alerts.retain(|shown| shown.key != alert.key);
+        self.alerts.push(alert);
+        if self.alerts.len() > MAX_ALERTS {
+            self.alerts.remove(0);
+        }
+    }
+
+    /// What a well-behaved app does with a clear: remove what was read.
+    fn clear(&mut self, data: &Value) {
+        if data["type"] != "clear" {
+            return;
+        }
+        let Some(read) = number(&data["seq"]) else {
+            return;
+        };
+        let conversation = &data["conversation_id"];
+        self.alerts.retain(|shown| {
+            let read_too = number(&shown.data["seq"]).is_some_and(|seq| seq <= read);
+            shown.data["conversation_id"] != *conversation || !read_too
+        });
+    }
+}
+
+/// FCM carries numbers as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn alert(key: &str, seq: Value) -> Arrived {
+        let data = json!({"conversation_id": "c", "seq": seq});
+        let shown = Shown {
+            key: key.to_owned(),
+            title: None,
+            body: None,
+            thread: None,
+            sound: None,
+            channel: None,
+            data: data.clone(),
+        };
+        Arrived {
+            id: Some(format!("{key}/{seq}")),
+            alert: Some(shown),
+            badge: Some(1),
+            data,
+        }
+    }
+
+    fn keys(phone: &Phone) -> Vec<&str> {
+        phone
+            .alerts
+            .iter()
+            .map(|shown| shown.key.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn an_alert_replaces_the_one_with_its_key_and_a_clear_removes_what_was_read() {
+        let mut phones = Phones::default();
+        let phone = phones.entry("t", Platform::Apns);
+        phone.receive(alert("a", json!(1)));
+        phone.receive(alert("b", json!("2")));
+        phone.receive(alert("a", json!(3)));
+        assert_eq!(keys(phone), ["b", "a"]);
+        assert_eq!((phone.rings, phone.repeats), (3, 0));
+        phone.receive(alert("a", json!(3)));
+        assert_eq!((phone.rings, phone.repeats), (4, 1));
+
+        let data = json!({"type": "clear", "conversation_id": "c", "seq": "2"});
+        phone.receive(Arrived {
+            id: None,
+            alert: None,
+            badge: Some(0),
+            data,
+        });
+        assert_eq!(keys(phone), ["a"]);
+        assert_eq!(phone.badge, Some(0));
+    }
+}

@@ -1,0 +1,11 @@
+//! Every provider against its fake: every row of the answer table, renewals, reloads.
+
+mod apns;
+mod apns_credential;
+mod connections;
+mod control;
+mod fcm;
+mod measure;
+mod proxy;
+mod support;
+mod webpush;

@@ -21,8 +21,6 @@ export function buildRows(chat, conversation, options) {
     if (item.kind !== 'text') rows.push(lineRow(chat, item));
     else rows.push(messageRow(chat, conversation, item, { ...options, first: !joins(before, item), last: !joins(item, after) }));
   });
-  const lastMessage = rows.findLast((row) => row.message);
-  if (lastMessage) lastMessage.reachable = true;
   return rows;
 }
 
@@ -66,7 +64,6 @@ function messageRow(chat, conversation, item, options) {
   return {
     // A message that was pending and came back keeps its row under a new key; only its look changes.
     key: item.seq ? `m${item.seq}` : `p${item.clientId}`,
-    message: true,
     state: { ...view, pending: item.pending?.reason ?? null },
     make: () => messageView(chat, conversation, view, options),
   };

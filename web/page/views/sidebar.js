@@ -73,7 +73,7 @@ function row(chat, conversation, onOpen) {
       h('span', { class: 'row-title' }, title, online ? h('span', { class: 'visually-hidden' }, ', online') : null),
       h('span', { class: 'row-when' }, when),
       h('span', { class: `row-preview${typing.length ? ' typing' : ''}` }, said),
-      unread ? h('span', { class: `badge${mentioned ? ' mention' : ''}` }, mentioned ? `@ ${badge}` : badge, h('span', { class: 'visually-hidden' }, ' unread')) : null)),
+      unread ? h('span', { class: `badge${mentioned ? ' addressed' : ''}` }, mentioned ? `@ ${badge}` : badge, h('span', { class: 'visually-hidden' }, ' unread')) : null)),
   };
 }
 

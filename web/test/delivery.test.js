@@ -10,10 +10,15 @@ const CUTS = Number(process.env.TIDINGS_CUTS ?? 50);
 const SEED = Number(process.env.TIDINGS_SEED ?? 1);
 const CONVERSATIONS = 20;
 /** Three senders, so that messages meet in one conversation and no sender reaches its rate. */
-const SENDERS = ['ann', 'ben', 'cleo'];
+const SENDERS = ['ann', 'ben', 'cleo'].map((name) => `${name}-${process.pid}`);
+const READER = `reader-${process.pid}`;
 
 /** Without the limit on sends: what is tested here is not how fast a client may be. */
-const FAST = { TIDINGS__LIMITS__MESSAGES_PER_SECOND: '100000', TIDINGS__LIMITS__MESSAGES_BURST: '100000' };
+const FAST = {
+  TIDINGS__GATEWAY__MESSAGES_PER_SECOND: '100000',
+  TIDINGS__GATEWAY__MESSAGE_BURST: '100000',
+  TIDINGS__GATEWAY__USER_MESSAGES_PER_SECOND: '100000',
+};
 
 async function account(url, user_id) {
   const http = new HttpApi({ url });
@@ -40,7 +45,7 @@ test(`${MESSAGES} messages over ${CUTS} cuts, delays, losses and doubles are eac
   };
   try {
     const storage = memoryStorage();
-    const readerToken = await account(server.url, 'reader');
+    const readerToken = await account(server.url, READER);
     let reader;
     /** Per conversation the seqs in the order in which the application was handed them; across lives of the reader. */
     const got = new Map();
@@ -61,7 +66,7 @@ test(`${MESSAGES} messages over ${CUTS} cuts, delays, losses and doubles are eac
     await Promise.all(senders.map((sender) => sender.connect()));
     const groups = [];
     for (let i = 0; i < CONVERSATIONS; i += 1) {
-      groups.push(await senders[i % senders.length].http.createGroup({ title: `group ${i}`, member_ids: [...SENDERS, 'reader'] }));
+      groups.push(await senders[i % senders.length].http.createGroup({ title: `group ${i}`, member_ids: [...SENDERS, READER] }));
     }
 
     const sent = [];

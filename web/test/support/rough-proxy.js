@@ -29,14 +29,15 @@ export async function startRough(target, { seed, delayMs = 12 }) {
     }
   });
 
-  /** In order, each frame after a delay of its own; the delay makes cuts hit frames that are under way. */
+  /** In order, each frame some time after it came; so there is always something on the way when a cut comes. */
   function relay(from, to, howOften) {
-    let last = Promise.resolve();
+    let lastDue = 0;
+    let last = to.readyState === WebSocket.CONNECTING ? new Promise((resolve) => to.once('open', resolve)) : Promise.resolve();
     from.on('message', (data) => {
       const text = data.toString();
-      const wait = gentle ? 0 : random() * delayMs;
-      const opened = to.readyState === WebSocket.CONNECTING ? new Promise((resolve) => to.once('open', resolve)) : undefined;
-      last = last.then(() => opened).then(() => new Promise((resolve) => setTimeout(resolve, wait))).then(() => {
+      const due = Math.max(lastDue, Date.now() + (gentle ? 0 : random() * delayMs));
+      lastDue = due;
+      last = last.then(() => pause(due - Date.now())).then(() => {
         for (let n = howOften(text); n > 0; n -= 1) if (to.readyState === WebSocket.OPEN) to.send(text);
       });
     });
@@ -78,6 +79,8 @@ export async function startRough(target, { seed, delayMs = 12 }) {
     },
   };
 }
+
+const pause = (ms) => (ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined);
 
 /** A small generator of numbers in [0, 1): a counter whose bits are mixed. @param {number} seed */
 export function generator(seed) {

@@ -1,0 +1,63 @@
+//! `tidings dev`: everything in one process, on the embedded backends.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::front::{Backends, Front};
+use super::process::Process;
+use crate::config::{Loaded, data_dir};
+use crate::fanout::Fanout;
+use crate::fanout::embedded::EmbeddedFanout;
+use crate::queue::{self, Queue};
+use crate::store::{self, Store};
+use crate::telemetry::Gate;
+use crate::telemetry::metrics::{Dependency, Role};
+use crate::worker::Worker;
+
+/// Runs until it is told to stop.
+pub fn dev(loaded: Loaded) -> anyhow::Result<()> {
+    Process::run(loaded, Role::Dev, run)
+}
+
+async fn run(process: Process) -> anyhow::Result<()> {
+    let config = &process.config;
+    let folder = &config.embedded.data_dir;
+    let signing = match &config.auth.signing_secret {
+        Some(secret) => secret.clone(),
+        None => data_dir::ensure_signing_secret(folder)
+            .with_context(|| format!("cannot keep a signing secret in {}", folder.display()))?,
+    };
+    let database = process.health.dependency(Dependency::Sqlite, Gate::Always);
+    process.serve_ops().await?;
+
+    let partitions = process.partitions();
+    let store: Arc<dyn Store> = Arc::new(store::sqlite::open(folder, config.embedded.readers)?);
+    let queue: Arc<dyn Queue> =
+        Arc::new(queue::embedded::open(folder, partitions, config.embedded.queue_messages)?);
+    let fanout: Arc<dyn Fanout> = Arc::new(EmbeddedFanout::new());
+    database.up();
+
+    let worker = Worker::new(
+        Arc::clone(&queue),
+        Arc::clone(&store),
+        Arc::clone(&fanout),
+        partitions,
+        config.worker.clone(),
+    );
+    let working = tokio_util::sync::CancellationToken::new();
+    let worker = tokio::spawn(worker.run(working.clone()));
+
+    let front = Front::start(&process, Backends { queue, store, fanout }, Some(signing), true).await?;
+    front.ready().await;
+    tracing::info!(data_dir = %folder.display(), "dev.ready");
+
+    process.lifecycle.soft_stop().cancelled().await;
+    front.stop(&process).await;
+    working.cancel();
+    if let Err(error) = worker.await {
+        tracing::error!(%error, "dev.worker");
+    }
+    process.lifecycle.stop_hard();
+    Ok(())
+}

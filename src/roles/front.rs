@@ -1,0 +1,172 @@
+//! The gateway and its HTTP side, on whatever backends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::process::Process;
+use crate::api::{self, Accounts, Api, Server};
+use crate::auth::{
+    self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret, ServerKeys,
+    Verifier,
+};
+use crate::config::Config;
+use crate::fanout::Fanout;
+use crate::gateway::{Gateway, Parts, Settings};
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::tls::ServerConfigSource;
+
+/// What a gateway of some role is built on.
+pub struct Backends {
+    pub queue: Arc<dyn Queue>,
+    pub store: Arc<dyn Store>,
+    pub fanout: Arc<dyn Fanout>,
+}
+
+/// A gateway that serves.
+pub struct Front {
+    gateway: Gateway,
+    accepting: CancellationToken,
+    events: CancellationToken,
+}
+
+impl Front {
+    /// Starts the gateway and listens. `signing` is the secret of its own tokens, when it makes some.
+    pub async fn start(
+        process: &Process,
+        backends: Backends,
+        signing: Option<Secret>,
+        is_dev: bool,
+    ) -> anyhow::Result<Self> {
+        let config = &process.config;
+        let max_connections = process.files.max_connections(config.server.max_connections);
+        if let Some(complaint) = process.files.complaint(config.server.max_connections) {
+            tracing::warn!(complaint, "server.file_limit");
+        }
+        let (verifier, warnings) =
+            Verifier::new(&auth_settings(config, signing.as_ref())).context("auth")?;
+        for warning in warnings {
+            tracing::warn!(%warning, "auth");
+        }
+        let verifier = Arc::new(verifier);
+        let keys = Arc::clone(&verifier);
+        let stop = process.lifecycle.hard_stop();
+        process.lifecycle.spawn(async move { keys.run(stop).await });
+
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
+        let address = listener.local_addr()?;
+        let events = CancellationToken::new();
+        let gateway = Gateway::start(
+            Parts {
+                settings: settings(config, max_connections, is_dev),
+                queue: backends.queue,
+                store: backends.store,
+                fanout: backends.fanout,
+                verifier,
+                partitions: process.partitions(),
+                metrics: Arc::clone(&process.metrics),
+            },
+            &events,
+        );
+        let api = Api {
+            gateway: gateway.clone(),
+            server_keys: Arc::new(ServerKeys::new(&config.auth.server_keys)),
+            accounts: accounts(config, signing)?,
+        };
+        let server = Server {
+            header_timeout: config.server.header_timeout,
+            max_header_bytes: config.server.max_header_bytes,
+            max_connections,
+            tls: tls(process)?,
+        };
+        let accepting = CancellationToken::new();
+        let scheme = if server.tls.is_some() { "https" } else { "http" };
+        tokio::spawn(api::serve(listener, api::router(api), server, accepting.clone()));
+        tracing::info!(url = format!("{scheme}://{address}/"), max_connections, "server.listen");
+        Ok(Self { gateway, accepting, events })
+    }
+
+    pub async fn ready(&self) {
+        self.gateway.ready().await;
+    }
+
+    /// Sends the clients away, then stops.
+    pub async fn stop(self, process: &Process) {
+        let drain = &process.config.drain;
+        process.health.drain();
+        tokio::time::sleep(drain.readiness_delay).await;
+        self.gateway.drain(drain.window).await;
+        self.accepting.cancel();
+        self.events.cancel();
+        self.gateway.finished(drain.flush_timeout).await;
+    }
+}
+
+fn settings(config: &Config, max_connections: usize, is_dev: bool) -> Settings {
+    Settings {
+        server: config.server.clone(),
+        gateway: config.gateway.clone(),
+        ingress: config.ingress.clone(),
+        auto_provision: config.auth.auto_provision,
+        allow_loopback_origins: is_dev,
+        max_connections,
+    }
+}
+
+fn auth_settings(config: &Config, signing: Option<&Secret>) -> auth::Settings {
+    let auth = &config.auth;
+    auth::Settings {
+        own_secret: signing.cloned(),
+        hs256_secret: auth.hs256_secret.clone(),
+        public_keys: auth.public_key_files.iter().cloned().map(Into::into).collect(),
+        jwks: auth.jwks_url.clone().map(|url| JwksSettings {
+            url,
+            issuer: auth.issuer.clone(),
+            ca_file: auth.jwks_ca_file.clone(),
+            refresh_every: auth.jwks_refresh,
+            min_refetch_interval: auth.jwks_min_refresh,
+            timeout: auth.jwks_timeout,
+        }),
+        issuers: auth.issuer.iter().cloned().collect(),
+        audiences: auth.audience.iter().cloned().collect(),
+    }
+}
+
+fn accounts(config: &Config, signing: Option<Secret>) -> anyhow::Result<Option<Arc<Accounts>>> {
+    let auth = &config.auth;
+    if !auth.accounts {
+        return Ok(None);
+    }
+    let signing = signing.context("auth.accounts needs auth.signing_secret")?;
+    let passwords =
+        PasswordSettings { at_once: auth.password_hash_concurrency, ..PasswordSettings::default() };
+    let per_minute = auth.login_attempts_per_minute.max(1);
+    let limits = AttemptLimits {
+        user_burst: per_minute,
+        user_every: Duration::from_secs(60) / per_minute,
+        ..AttemptLimits::default()
+    };
+    Ok(Some(Arc::new(Accounts {
+        passwords: Passwords::new(&passwords)?,
+        attempts: AttemptLimiter::new(&limits),
+        issuer: Issuer::new(&signing),
+        session_ttl: auth.session_ttl,
+    })))
+}
+
+fn tls(process: &Process) -> anyhow::Result<Option<Arc<ServerConfigSource>>> {
+    let server = &process.config.server;
+    let (Some(certificate), Some(key)) = (&server.tls_cert_file, &server.tls_key_file) else {
+        return Ok(None);
+    };
+    let source = Arc::new(ServerConfigSource::load(certificate, key)?);
+    let (watching, stop) = (Arc::clone(&source), process.lifecycle.hard_stop());
+    process.lifecycle.spawn(async move { watching.run(stop).await });
+    Ok(Some(source))
+}

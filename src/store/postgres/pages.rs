@@ -1,0 +1,200 @@
+//! Conversations as their members see them: what a login asks for, and thousands of logins at once.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::PostgresStore;
+use super::error::Failure;
+use super::log::rows::{conversation_kind, role};
+use super::users::{place, timestamp, user_id};
+use crate::model::{Conversation, ConversationId, ConversationKind, Member, Notify, Seq, UserId};
+use crate::store::PageOf;
+
+/// Up to how many members a conversation rings for everything, when a member said nothing else.
+const RINGS_FOR_ALL: i64 = 100;
+
+/// One row for each conversation of each page; a direct one carries the other user. Behind them, with no place, up to 100
+/// members of each group among them, once however many pages show it.
+const PAGES: &str = "
+WITH mine AS MATERIALIZED (
+    SELECT page.place, own.*, me.id AS my_id, me.display_name AS my_name, me.avatar_url AS my_avatar
+    FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])
+        WITH ORDINALITY AS page (user_id, after, up_to, most, place)
+    JOIN users me ON me.id = page.user_id
+    CROSS JOIN LATERAL (
+        SELECT p.*, c.title, c.created_at, c.member_count, c.low_user, c.high_user
+        FROM (
+            SELECT m.conversation_id FROM members m
+            WHERE m.user_id = page.user_id AND m.conversation_id > page.after AND m.conversation_id <= page.up_to
+            ORDER BY m.conversation_id LIMIT page.most
+        ) AS picked
+        JOIN member_positions p ON p.conversation_id = picked.conversation_id AND p.user_id = page.user_id
+        JOIN conversations c ON c.id = picked.conversation_id
+    ) AS own
+)
+SELECT mine.place, mine.conversation_id, mine.kind, mine.title, mine.created_at, mine.member_count, mine.last_seq,
+       mine.first_seq, mine.unread, mine.notify, mine.muted_until, mine.my_name, mine.my_avatar,
+       mine.role AS my_role, mine.read_seq AS my_read_seq, mine.delivered_seq AS my_delivered_seq,
+       other.user_id, other.role, u.display_name, u.avatar_url, other.read_seq, other.delivered_seq
+FROM mine
+LEFT JOIN member_positions other ON mine.kind = 0
+    AND other.conversation_id = mine.conversation_id
+    AND other.user_id = CASE mine.my_id WHEN mine.low_user THEN mine.high_user ELSE mine.low_user END
+LEFT JOIN users u ON u.id = other.user_id
+UNION ALL
+SELECT NULL, shown.conversation_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       member.user_id, member.role, u.display_name, u.avatar_url, member.read_seq, member.delivered_seq
+FROM (SELECT DISTINCT conversation_id FROM mine WHERE kind <> 0) AS shown
+CROSS JOIN LATERAL (
+    SELECT * FROM member_positions p WHERE p.conversation_id = shown.conversation_id ORDER BY p.user_id LIMIT 100
+) AS member
+JOIN users u ON u.id = member.user_id";
+
+/// Which conversations of a user: those above `after` up to `up_to`, by rising id.
+struct Slice<'a> {
+    user: &'a UserId,
+    after: Uuid,
+    up_to: Uuid,
+    most: i64,
+}
+
+impl PostgresStore {
+    pub(super) async fn read_pages(
+        &self,
+        pages: &[PageOf],
+    ) -> Result<Vec<Vec<Conversation>>, Failure> {
+        let slices: Vec<_> = pages
+            .iter()
+            .map(|page| Slice {
+                user: &page.user_id,
+                after: page.after.map_or(Uuid::nil(), |id| id.as_uuid()),
+                up_to: Uuid::max(),
+                most: i64::try_from(page.limit).unwrap_or(i64::MAX),
+            })
+            .collect();
+        self.read_slices(&slices).await
+    }
+
+    /// One conversation is the slice of one id.
+    pub(super) async fn read_for(
+        &self,
+        id: ConversationId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<Conversation>>, Failure> {
+        let before = Uuid::from_u128(id.as_uuid().as_u128().saturating_sub(1));
+        let slices: Vec<_> = users
+            .iter()
+            .map(|user| Slice {
+                user,
+                after: before,
+                up_to: id.as_uuid(),
+                most: 1,
+            })
+            .collect();
+        let found = self.read_slices(&slices).await?;
+        Ok(found.into_iter().map(|mut page| page.pop()).collect())
+    }
+
+    async fn read_slices(&self, slices: &[Slice<'_>]) -> Result<Vec<Vec<Conversation>>, Failure> {
+        let mut answer: Vec<Vec<Conversation>> = slices.iter().map(|_| Vec::new()).collect();
+        if slices.is_empty() {
+            return Ok(answer);
+        }
+        let users: Vec<&str> = slices.iter().map(|slice| slice.user.as_str()).collect();
+        let after: Vec<Uuid> = slices.iter().map(|slice| slice.after).collect();
+        let up_to: Vec<Uuid> = slices.iter().map(|slice| slice.up_to).collect();
+        let most: Vec<i64> = slices.iter().map(|slice| slice.most).collect();
+        let rows = self
+            .session()
+            .await?
+            .query(PAGES, &[&users, &after, &up_to, &most])
+            .await?;
+        let mut groups: HashMap<Uuid, Vec<Member>> = HashMap::new();
+        for row in &rows {
+            match row.try_get::<_, Option<i64>>("place")? {
+                None => groups
+                    .entry(row.try_get("conversation_id")?)
+                    .or_default()
+                    .push(member(row)?),
+                Some(_) => {
+                    let place = place(row)?;
+                    if let (Some(page), Some(slice)) = (answer.get_mut(place), slices.get(place)) {
+                        page.push(conversation(row, slice.user)?);
+                    }
+                }
+            }
+        }
+        for members in groups.values_mut() {
+            members.sort_unstable_by(|one, other| one.user_id.cmp(&other.user_id));
+        }
+        for page in &mut answer {
+            page.sort_unstable_by_key(|conversation| conversation.id);
+            for conversation in page {
+                if let Some(members) = groups.get(&conversation.id.as_uuid()) {
+                    conversation.members.clone_from(members);
+                }
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// A group's members are filled in later.
+fn conversation(row: &Row, user: &UserId) -> Result<Conversation, Failure> {
+    let kind = conversation_kind(row.try_get("kind")?)?;
+    let member_count: i64 = row.try_get("member_count")?;
+    let read_seq = Seq::new(row.try_get("my_read_seq")?);
+    let my_role = role(row.try_get("my_role")?)?;
+    let mut members = Vec::new();
+    if kind == ConversationKind::Direct {
+        members.push(Member {
+            user_id: user.clone(),
+            role: my_role,
+            display_name: row.try_get("my_name")?,
+            avatar_url: row.try_get("my_avatar")?,
+            read_seq,
+            delivered_seq: Seq::new(row.try_get("my_delivered_seq")?),
+        });
+        if row.try_get::<_, Option<&str>>("user_id")?.is_some() {
+            members.push(member(row)?);
+            members.sort_unstable_by(|one, other| one.user_id.cmp(&other.user_id));
+        }
+    }
+    Ok(Conversation {
+        id: ConversationId::from_uuid(row.try_get("conversation_id")?),
+        kind,
+        title: row.try_get("title")?,
+        last_seq: Seq::new(row.try_get("last_seq")?),
+        first_seq: Seq::new(row.try_get("first_seq")?),
+        created_at: timestamp(row, "created_at")?.ok_or(Failure::Unknown("a conversation"))?,
+        member_count,
+        members,
+        role: my_role,
+        read_seq,
+        unread: row.try_get("unread")?,
+        notify: notify(row.try_get("notify")?, member_count)?,
+        muted_until: timestamp(row, "muted_until")?,
+    })
+}
+
+fn member(row: &Row) -> Result<Member, Failure> {
+    Ok(Member {
+        user_id: user_id(row, "user_id")?,
+        role: role(row.try_get("role")?)?,
+        display_name: row.try_get("display_name")?,
+        avatar_url: row.try_get("avatar_url")?,
+        read_seq: Seq::new(row.try_get("read_seq")?),
+        delivered_seq: Seq::new(row.try_get("delivered_seq")?),
+    })
+}
+
+/// What the member chose, else what fits the conversation's size.
+fn notify(code: Option<i16>, member_count: i64) -> Result<Notify, Failure> {
+    match code {
+        Some(code) => Notify::from_code(code).ok_or(Failure::Unknown("a notify level")),
+        None if member_count > RINGS_FOR_ALL => Ok(Notify::Mentions),
+        None => Ok(Notify::All),
+    }
+}

@@ -1,0 +1,4 @@
+//! What one backend of the store promises beyond the contract.
+
+mod postgres;
+mod postgres_tls;

@@ -26,7 +26,7 @@ export interface Storage {
 }
 
 export type State = 'idle' | 'connecting' | 'syncing' | 'online' | 'waiting' | 'closed';
-export type EntryKind = 'text' | 'edit' | 'delete' | 'reaction' | 'member_joined' | 'member_left' | 'title_changed';
+export type EntryKind = 'text' | 'edit' | 'delete' | 'reaction' | 'member_joined' | 'member_left' | 'role_changed' | 'title_changed';
 
 /** One entry of a conversation's log. */
 export interface Entry {
@@ -44,8 +44,9 @@ export interface Entry {
   emoji?: string;
   remove?: boolean;
   user_ids?: string[];
+  role?: Member['role'];
   /** Only in history. */
-  reactions?: Record<string, unknown>;
+  reactions?: Record<string, { count: number; user_ids: string[] }>;
   created_at: string;
   edited_at?: string;
   deleted_at?: string;
@@ -141,7 +142,7 @@ export class Tidings extends Emitter {
   cursors(): Record<string, number>;
 }
 
-export interface Profile { user_id: string; display_name?: string; avatar_url?: string }
+export interface Profile { id: string; display_name?: string; avatar_url?: string }
 
 export class HttpApi {
   constructor(options: { url: string; tokens?: { get(): Promise<string> }; fetch?: typeof fetch });

@@ -24,8 +24,8 @@ export async function openSession({ userId, password, name, create }) {
     ? await http.createAccount({ user_id: userId, password, display_name: name || undefined })
     : await http.signIn({ user_id: userId, password });
   const session = {
-    userId: user?.user_id ?? user?.id ?? userId,
-    name: user?.display_name || name || userId,
+    userId: user.id,
+    name: user.display_name || userId,
     token,
     deviceId: `web-${newClientId()}`,
   };

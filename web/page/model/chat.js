@@ -173,7 +173,7 @@ export class Chat extends Emitter {
     conversation.takeEntry(entry);
     this.changed(conversation.id);
     if (entry.kind === 'text' && entry.sender_id !== this.meId) this.emit('incoming', { conversation, entry });
-    if (['member_joined', 'member_left', 'title_changed'].includes(entry.kind)) void this.#refresh(conversation.id);
+    if (['member_joined', 'member_left', 'role_changed', 'title_changed'].includes(entry.kind)) void this.#refresh(conversation.id);
   }
 
   /** The members or the title changed: their present state comes from the server. */

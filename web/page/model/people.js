@@ -65,8 +65,8 @@ export class People extends Emitter {
   /** Which of these ids somebody has. @param {string[]} ids @returns {Promise<Set<string>>} */
   async existing(ids) {
     const users = await this.#tidings.http.users(ids);
-    for (const user of users) this.learn(user.user_id ?? user.id, user.display_name);
-    return new Set(users.map((user) => user.user_id ?? user.id));
+    for (const user of users) this.learn(user.id, user.display_name);
+    return new Set(users.map((user) => user.id));
   }
 
   #want(id) {

@@ -61,7 +61,7 @@ export class Timeline {
     if (entry.kind === 'edit' || entry.kind === 'delete' || entry.kind === 'reaction') return;
     this.#items.set(entry.seq, {
       seq: entry.seq, id: entry.id, kind: entry.kind, sender: entry.sender_id, text: entry.text, data: entry.data,
-      replyTo: entry.reply_to, mentions: entry.mentions ?? [], userIds: entry.user_ids ?? [], title: entry.title ?? entry.text,
+      replyTo: entry.reply_to, mentions: entry.mentions ?? [], userIds: entry.user_ids ?? [], title: entry.text,
       createdAt: entry.created_at, editedAt: entry.edited_at, deletedAt: entry.deleted_at, clientId: entry.client_id,
       reactions: readReactions(entry.reactions),
     });
@@ -80,10 +80,8 @@ function react(target, { emoji, sender_id: user, remove }) {
 /** History names at most 20 of those who reacted, and counts them all. */
 function readReactions(reactions) {
   const map = new Map();
-  for (const [emoji, value] of Object.entries(reactions ?? {})) {
-    const users = Array.isArray(value) ? value : (value?.user_ids ?? value?.users ?? []);
-    const total = Array.isArray(value) ? users.length : (value?.count ?? users.length);
-    if (total > 0) map.set(emoji, { users: new Set(users), more: Math.max(0, total - users.length) });
+  for (const [emoji, { user_ids: users, count }] of Object.entries(reactions ?? {})) {
+    map.set(emoji, { users: new Set(users), more: Math.max(0, count - users.length) });
   }
   return map;
 }

@@ -18,11 +18,10 @@ export function buildRows(chat, conversation, options) {
     const title = day(item.createdAt);
     if (!before || day(before.createdAt) !== title) rows.push(dayRow(title, item));
     if (options.newFrom !== undefined && item.seq === options.newFrom) rows.push(newRow());
-    if (item.kind !== 'text') rows.push(lineRow(chat, item));
-    else rows.push(messageRow(chat, conversation, item, { ...options, first: !joins(before, item), last: !joins(item, after) }));
+    const words = item.kind === 'text' ? '' : describe(chat.people, item);
+    if (words) rows.push(lineRow(item, words));
+    else if (item.kind === 'text') rows.push(messageRow(chat, conversation, item, { ...options, first: !joins(before, item), last: !joins(item, after) }));
   });
-  const lastMessage = rows.findLast((row) => row.message);
-  if (lastMessage) lastMessage.reachable = true;
   return rows;
 }
 
@@ -40,8 +39,7 @@ function newRow() {
   return { key: 'new', state: '', make: () => h('li', { class: 'new-line' }, h('span', {}, 'New')) };
 }
 
-function lineRow(chat, item) {
-  const words = describe(chat.people, item);
+function lineRow(item, words) {
   return { key: `m${item.seq}`, state: words, make: () => h('li', { class: 'line' }, words) };
 }
 
@@ -66,7 +64,6 @@ function messageRow(chat, conversation, item, options) {
   return {
     // A message that was pending and came back keeps its row under a new key; only its look changes.
     key: item.seq ? `m${item.seq}` : `p${item.clientId}`,
-    message: true,
     state: { ...view, pending: item.pending?.reason ?? null },
     make: () => messageView(chat, conversation, view, options),
   };

@@ -73,7 +73,7 @@ function row(chat, conversation, onOpen) {
       h('span', { class: 'row-title' }, title, online ? h('span', { class: 'visually-hidden' }, ', online') : null),
       h('span', { class: 'row-when' }, when),
       h('span', { class: `row-preview${typing.length ? ' typing' : ''}` }, said),
-      unread ? h('span', { class: `badge${mentioned ? ' mention' : ''}` }, mentioned ? `@ ${badge}` : badge, h('span', { class: 'visually-hidden' }, ' unread')) : null)),
+      unread ? h('span', { class: `badge${mentioned ? ' addressed' : ''}` }, mentioned ? `@ ${badge}` : badge, h('span', { class: 'visually-hidden' }, ' unread')) : null)),
   };
 }
 
@@ -95,6 +95,7 @@ export function describe(people, { kind, sender, userIds, title }) {
   if (kind === 'title_changed') return title ? `${by} named the group “${title}”` : `${by} changed the title`;
   if (kind === 'member_joined') return whom.length ? `${by} added ${sentence(whom)}` : `${by} joined`;
   if (kind === 'member_left') return whom.length ? `${by} removed ${sentence(whom)}` : `${by} left`;
+  if (kind === 'role_changed') return `${by} changed what ${whom.length ? sentence(whom) : 'somebody'} may do`;
   return '';
 }
 

@@ -33,6 +33,7 @@ export function timelineView(chat, conversation, actions) {
     const fromEnd = scroll.scrollHeight - scroll.scrollTop;
     const lowestBefore = list.firstElementChild;
     reconcile(list, buildRows(chat, conversation, { ...actions, onJump: find, newFrom: newFrom?.seq, words }), kept);
+    reach(list);
     drawTop();
     if (atEnd) toEnd();
     else if (list.firstElementChild !== lowestBefore) scroll.scrollTop = scroll.scrollHeight - fromEnd;
@@ -156,6 +157,13 @@ function walk(event, list) {
     current.querySelector('.actions button')?.focus();
     event.preventDefault();
   }
+}
+
+/** The tab key reaches one message, the last unless one had the focus already. */
+function reach(list) {
+  if (list.querySelector('.message[tabindex="0"]')) return;
+  const last = [...list.querySelectorAll('.message')].at(-1);
+  if (last) last.tabIndex = 0;
 }
 
 function rove(message, list) {

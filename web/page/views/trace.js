@@ -6,6 +6,9 @@ import { iconButton } from './parts.js';
 const SHOWN = 40;
 const WIRE = 'What this window and the server say to each other, the newest first. Press the pulse of a message to follow that one alone.';
 
+/** Who was told that the server's own trace is not for them: they need not ask again. */
+const refused = new WeakSet();
+
 /**
  * Behind the scenes: the journey of one message, or the frames as they come and go.
  * @param {import('../model/chat.js').Chat} chat
@@ -36,13 +39,16 @@ export function tracePanel(chat, conversation, message, { onClose }) {
     requestAnimationFrame(draw);
   }
 
-  if (message?.seq) {
+  if (message?.seq && !refused.has(chat)) {
     chat.tidings.http.trace(conversation.id, message.seq).then(
       (value) => {
         server = value;
         soon();
       },
-      () => {}, // Only an application's backend may ask; the page then shows what it saw itself.
+      (error) => {
+        // Only an application's backend may ask; the page then shows what it saw itself.
+        if (error.code === 'forbidden' || error.code === 'unauthenticated') refused.add(chat);
+      },
     );
   }
   const stop = chat.tidings.on('wire', soon);

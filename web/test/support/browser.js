@@ -22,10 +22,11 @@ export function launch() {
 export async function join(browser, url, { id, name, context, options }) {
   const own = context ?? await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
   const page = await own.newPage();
+  page.setDefaultTimeout(15_000);
   page.faults = [];
   page.on('pageerror', (error) => page.faults.push(String(error)));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/ERR_|WebSocket connection/.test(message.text())) page.faults.push(message.text());
+    if (message.type() === 'error' && !/ERR_|WebSocket connection|Failed to load resource/.test(message.text())) page.faults.push(message.text());
   });
   page.on('request', (request) => {
     const target = new URL(request.url());

@@ -2,9 +2,16 @@
 //!
 //! In the order in which a run meets them:
 
-pub mod checker;
-pub mod client_id;
+pub mod scenario;
+pub mod plan;
 pub mod clock;
-pub mod scan;
+pub mod client_id;
 pub mod token;
 pub mod ws;
+pub mod scan;
+pub mod generator;
+pub mod checker;
+pub mod stats;
+pub mod run;
+pub mod report;
+pub mod relay;

@@ -8,6 +8,9 @@ use rand::{RngExt, SeedableRng};
 use crate::client_id::Tag;
 use crate::scenario::{Conversations, Scenario};
 
+/// Users of one shard, by number, are below this.
+const SHARD_STRIDE: u64 = 10_000_000;
+
 /// Which part of the whole this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -61,7 +64,7 @@ impl Plan {
             + u32::from(shard.index < scenario.sockets % shard.of);
         let offline_share = scenario.push.offline_share;
         let count = (f64::from(sockets) / (1.0 - offline_share)).round() as u32;
-        let first = u64::from(shard.index) * 10_000_000;
+        let first = u64::from(shard.index) * SHARD_STRIDE;
         let run = seed as u32 ^ (seed >> 32) as u32;
         let users: Vec<String> = (0..u64::from(count))
             .map(|number| format!("lt{:06x}-{}", run & 0xff_ffff, first + number))
@@ -88,6 +91,13 @@ impl Plan {
         };
         plan.turns = plan.turns_in_random_order(&mut random);
         plan
+    }
+
+    /// The number of a user of this shard by name.
+    pub fn number_of(&self, name: &str) -> Option<usize> {
+        let number: u64 = name.rsplit_once('-')?.1.parse().ok()?;
+        let place = (number % SHARD_STRIDE) as usize;
+        (self.users.get(place)? == name).then_some(place)
     }
 
     pub fn online_count(&self) -> u32 {

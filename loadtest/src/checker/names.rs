@@ -11,7 +11,8 @@ macro_rules! key {
                 Self(u32::try_from(index).expect("fewer than four thousand million of anything"))
             }
 
-            pub(super) fn index(self) -> usize {
+            /// Its number in the order in which the checker gave them out.
+            pub fn index(self) -> usize {
                 self.0 as usize
             }
         }

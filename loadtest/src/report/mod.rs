@@ -1,6 +1,10 @@
 //! What a run found, for machines (`report.json`), for the terminal, and for the eye (`report.html`).
 
+mod axis;
 mod build;
+mod chart;
+mod html;
+mod plots;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -76,6 +80,8 @@ impl Report {
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let json = serde_json::to_vec_pretty(self)?;
         std::fs::write(folder.join("report.json"), json).context("cannot write report.json")?;
+        let page = folder.join("report.html");
+        std::fs::write(page, html::page(self)).context("cannot write report.html")?;
         Ok(())
     }
 

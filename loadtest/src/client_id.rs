@@ -30,8 +30,7 @@ pub struct Mark {
 
 impl Mark {
     pub fn encode(self) -> Uuid {
-        let high =
-            ((self.at_us / 1000) << 16) | (0x7 << 12) | (self.at_us % 1000);
+        let high = ((self.at_us / 1000) << 16) | (0x7 << 12) | (self.at_us % 1000);
         let low = (0b10 << 62) | (u64::from(self.tag.0) << 32) | u64::from(self.index);
         Uuid::from_u64_pair(high, low)
     }

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
 
-use tidings_loadtest::{relay, run};
+use tidings_loadtest::{bench, relay, run};
 
 /// Load for Tidings: runs a scenario, measures it, and checks that nothing was lost.
 #[derive(Parser)]
@@ -24,6 +26,8 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Measure relay, embedded server and roles on this machine and print one table
+    Bench(Box<bench::Options>),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -37,11 +41,27 @@ async fn main() -> anyhow::Result<ExitCode> {
                 report.write(folder)?;
                 println!("  report in {}", folder.display());
             }
-            Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report.is_clean() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Relay { listen } => {
-            relay::serve(listen).await?;
+            rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the file limit")?;
+            let listener = TcpListener::bind(listen).await.context("cannot listen")?;
+            println!("relay on ws://{}/v1/ws", listener.local_addr()?);
+            relay::serve(listener).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(options) => {
+            let (table, clean) = bench::run(&options).await?;
+            println!("{table}");
+            Ok(if clean {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
     }
 }

@@ -23,7 +23,10 @@ impl std::str::FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = text.split_once('/').and_then(|(index, of)| {
-            Some(Self { index: index.parse().ok()?, of: of.parse().ok()? })
+            Some(Self {
+                index: index.parse().ok()?,
+                of: of.parse().ok()?,
+            })
         });
         match parsed {
             Some(shard) if shard.of <= 64 && shard.index < shard.of => Ok(shard),
@@ -60,8 +63,8 @@ pub struct Plan {
 impl Plan {
     pub fn new(scenario: &Scenario, seed: u64, shard: Shard) -> Self {
         let mut random = SmallRng::seed_from_u64(seed ^ (u64::from(shard.index) << 48));
-        let sockets = scenario.sockets / shard.of
-            + u32::from(shard.index < scenario.sockets % shard.of);
+        let sockets =
+            scenario.sockets / shard.of + u32::from(shard.index < scenario.sockets % shard.of);
         let offline_share = scenario.push.offline_share;
         let count = (f64::from(sockets) / (1.0 - offline_share)).round() as u32;
         let first = u64::from(shard.index) * SHARD_STRIDE;
@@ -71,7 +74,9 @@ impl Plan {
             .collect();
         // Offline users are the odd ones as far as they go, so that pairs have one of each.
         let offline = (f64::from(count) * offline_share) as u32;
-        let online = (0..count).map(|user| user % 2 == 0 || user / 2 >= offline).collect();
+        let online = (0..count)
+            .map(|user| user % 2 == 0 || user / 2 >= offline)
+            .collect();
         let conversations = converse(&scenario.conversations, count, &mut random);
         let mut memberships = vec![Vec::new(); count as usize];
         for (index, planned) in conversations.iter().enumerate() {
@@ -132,7 +137,10 @@ fn converse(kind: &Conversations, users: u32, random: &mut SmallRng) -> Vec<Plan
             let mut groups = Vec::new();
             for _ in 0..per_user {
                 everybody.shuffle(random);
-                for members in everybody.chunks(size as usize).filter(|group| group.len() > 1) {
+                for members in everybody
+                    .chunks(size as usize)
+                    .filter(|group| group.len() > 1)
+                {
                     groups.push(Planned {
                         members: members.to_vec(),
                         writers: size,

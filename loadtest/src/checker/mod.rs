@@ -30,8 +30,8 @@ use uuid::Uuid;
 use crate::client_id::{Mark, Tag};
 
 use conversation::Conversation;
-use reader::Reader;
 pub use names::{ConversationKey, ReaderKey, UserKey};
+use reader::Reader;
 use send::Send;
 pub use send::{Outcome, Socket};
 pub use verdict::{Counts, Fault, Verdict};

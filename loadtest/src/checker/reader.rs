@@ -15,7 +15,9 @@ pub(super) struct Reader {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Took {
-    New { gap: bool },
+    New {
+        gap: bool,
+    },
     Again,
     /// Above the reader's own end or below its beginning.
     Leaked,
@@ -64,7 +66,9 @@ impl Reader {
             } else {
                 self.beyond.drain(..closed);
             }
-            return Took::New { gap: !self.beyond.is_empty() };
+            return Took::New {
+                gap: !self.beyond.is_empty(),
+            };
         }
         match self.beyond.binary_search(&seq) {
             Ok(_) => Took::Again,

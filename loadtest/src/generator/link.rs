@@ -137,8 +137,14 @@ async fn live(worker: &Rc<Worker>, index: usize) -> Ended {
     let mut login_deadline = Some(LOGIN_WITHIN);
     loop {
         let reading = read(worker, index);
-        let span = if measured { login_deadline } else { Some(pause) };
-        let Some(span) = span else { return reading.await };
+        let span = if measured {
+            login_deadline
+        } else {
+            Some(pause)
+        };
+        let Some(span) = span else {
+            return reading.await;
+        };
         if let Ok(ended) = timeout(span, reading).await {
             return ended;
         }
@@ -206,7 +212,11 @@ fn end(worker: &Worker, index: usize, ended: &Ended) -> (bool, Option<u32>) {
         let mut tally = worker.tally();
         tally.totals.disconnects += 1;
         if !matches!(ended, Ended::Cut) {
-            *tally.totals.closes.entry(session.close_code.unwrap_or(0)).or_default() += 1;
+            *tally
+                .totals
+                .closes
+                .entry(session.close_code.unwrap_or(0))
+                .or_default() += 1;
         }
     }
     (was_ready, session.reconnect_after_ms)

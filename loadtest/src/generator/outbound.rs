@@ -47,7 +47,10 @@ pub fn sync(session: &mut Session, shared: &Shared, checker: &Checker) {
 fn cursors(json: &mut String, session: &Session, shared: &Shared, checker: &Checker) {
     json.push_str(r#","cursors":{"#);
     let mut first = true;
-    for reader in shared.readers[session.user as usize].iter().take(HELLO_CURSORS) {
+    for reader in shared.readers[session.user as usize]
+        .iter()
+        .take(HELLO_CURSORS)
+    {
         let conversation = checker.conversation_of(*reader);
         if let Some(id) = checker.conversation_id(conversation) {
             let comma = if first { "" } else { "," };

@@ -59,7 +59,11 @@ pub async fn run(worker: Rc<Worker>, window: Window) {
     if turns.is_empty() || rate <= 0.0 {
         return;
     }
-    let schedule = Schedule { from_us: window.from_us, until_us: window.until_us, rate };
+    let schedule = Schedule {
+        from_us: window.from_us,
+        until_us: window.until_us,
+        rate,
+    };
     let wake = Arc::new(Notify::new());
     let alarm = alarm(schedule, worker.shared.clock, Arc::clone(&wake));
     let mut count = 0;
@@ -132,13 +136,19 @@ fn send(worker: &Worker, user: u32, conversation: u32, due_us: u64) {
         lock(&shared.incomplete).insert(mark.index, others);
     }
     let written = session.ready;
-    session.outstanding.push_back(Outgoing { conversation, client_id, written });
+    session.outstanding.push_back(Outgoing {
+        conversation,
+        client_id,
+        written,
+    });
     if !written {
         return;
     }
     write_send(session, shared, &checker, conversation, client_id);
     drop(checker);
-    let Some(stream) = client.stream.as_mut() else { return };
+    let Some(stream) = client.stream.as_mut() else {
+        return;
+    };
     // With a waker that does nothing: what does not fit now is the client's task's to finish.
     let mut context = Context::from_waker(Waker::noop());
     let _ = stream.poll_flush_from(&mut context, &mut session.outbox);
@@ -155,10 +165,18 @@ mod tests {
 
     #[test]
     fn a_slow_schedule_is_exact_and_a_fast_one_is_in_milliseconds() {
-        let slow = Schedule { from_us: 1000, until_us: 10_001_000, rate: 100.0 };
+        let slow = Schedule {
+            from_us: 1000,
+            until_us: 10_001_000,
+            rate: 100.0,
+        };
         assert_eq!(slow.due(3), Some(31_000));
         assert_eq!(slow.due(1000), None);
-        let fast = Schedule { from_us: 0, until_us: 1_000_000, rate: 4000.0 };
+        let fast = Schedule {
+            from_us: 0,
+            until_us: 1_000_000,
+            rate: 4000.0,
+        };
         let first: Vec<u64> = (0..8).filter_map(|count| fast.due(count)).collect();
         assert_eq!(first, [1000, 1000, 1000, 1000, 2000, 2000, 2000, 2000]);
     }

@@ -43,11 +43,23 @@ impl Target {
     ) -> anyhow::Result<Self> {
         let mut gateways = Vec::new();
         for url in urls {
-            gateways.push(Gateway::parse(url).await.with_context(|| format!("in {url}"))?);
+            gateways.push(
+                Gateway::parse(url)
+                    .await
+                    .with_context(|| format!("in {url}"))?,
+            );
         }
         let secure = gateways.iter().any(|gateway| gateway.secure);
-        let tls = if secure { Some(connector(ca_file)?) } else { None };
-        Ok(Self { gateways, sources, tls })
+        let tls = if secure {
+            Some(connector(ca_file)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            gateways,
+            sources,
+            tls,
+        })
     }
 
     /// How the socket with this number connects.
@@ -66,7 +78,12 @@ impl Target {
             (Some(tls), true) => Some((tls, ServerName::try_from(gateway.name.clone())?)),
             _ => None,
         };
-        Ok(Route { gateway, address, source, tls })
+        Ok(Route {
+            gateway,
+            address,
+            source,
+            tls,
+        })
     }
 }
 
@@ -88,7 +105,9 @@ impl Gateway {
             _ => (host, default_port),
         };
         let name = name.trim_start_matches('[').trim_end_matches(']');
-        let found = tokio::net::lookup_host((name, port)).await.context("cannot find the host")?;
+        let found = tokio::net::lookup_host((name, port))
+            .await
+            .context("cannot find the host")?;
         let mut addresses: Vec<SocketAddr> = found.collect();
         // `localhost` resolves to both families and most servers listen on one of them.
         if addresses.iter().any(SocketAddr::is_ipv4) {

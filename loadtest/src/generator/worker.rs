@@ -66,7 +66,9 @@ pub fn spawn(
     phase: watch::Receiver<Phase>,
 ) -> thread::JoinHandle<std::io::Result<()>> {
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let worker = Rc::new(Worker::new(shared, thread, phase));
         LocalSet::new().block_on(&runtime, work(worker));
         Ok(())
@@ -126,7 +128,11 @@ async fn say_goodbye(worker: &Worker) {
         }
     }
     let all_gone = async {
-        while worker.clients.iter().any(|client| client.borrow().stream.is_some()) {
+        while worker
+            .clients
+            .iter()
+            .any(|client| client.borrow().stream.is_some())
+        {
             sleep(Duration::from_millis(50)).await;
         }
     };
@@ -139,13 +145,13 @@ impl Worker {
         let slow = shared.scenario.slow.share;
         let mut clients = Vec::new();
         let mut places = vec![u32::MAX; plan.users.len()];
-        for user in 0..plan.users.len() {
+        for (user, place) in places.iter_mut().enumerate() {
             if !plan.online[user] || shared.thread_of(user as u32) != thread {
                 continue;
             }
             // Spread evenly: one each time the share of them passes a whole number.
             let is_slow = ((user + 1) as f64 * slow).floor() > (user as f64 * slow).floor();
-            places[user] = clients.len() as u32;
+            *place = clients.len() as u32;
             let client = Client::new(user as u32, shared.users[user], !is_slow);
             clients.push(RefCell::new(client));
         }

@@ -32,7 +32,10 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
         waker: RefCell::default(),
         gone: Cell::new(false),
     });
-    relay.peers.borrow_mut().insert(user.clone(), Rc::clone(&peer));
+    relay
+        .peers
+        .borrow_mut()
+        .insert(user.clone(), Rc::clone(&peer));
     let mut inbox = Inbox::default();
     let mut open = take(&relay, &peer, &mut inbox, &mut rest);
     if open {
@@ -41,7 +44,10 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
                 if peer.flush(context).is_err() || !open {
                     return Poll::Ready(());
                 }
-                let polled = peer.stream.borrow_mut().poll_read_with(context, |bytes| bytes.to_vec());
+                let polled = peer
+                    .stream
+                    .borrow_mut()
+                    .poll_read_with(context, |bytes| bytes.to_vec());
                 match polled {
                     Poll::Pending => {
                         *peer.waker.borrow_mut() = Some(context.waker().clone());
@@ -58,7 +64,10 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
     }
     peer.gone.set(true);
     let mut peers = relay.peers.borrow_mut();
-    if peers.get(&user).is_some_and(|known| Rc::ptr_eq(known, &peer)) {
+    if peers
+        .get(&user)
+        .is_some_and(|known| Rc::ptr_eq(known, &peer))
+    {
         peers.remove(&user);
     }
 }
@@ -135,7 +144,11 @@ impl Peer {
         if outbox.is_empty() {
             return Ok(());
         }
-        match self.stream.borrow_mut().poll_flush_from(context, &mut outbox) {
+        match self
+            .stream
+            .borrow_mut()
+            .poll_flush_from(context, &mut outbox)
+        {
             Poll::Ready(result) => result,
             Poll::Pending => Ok(()),
         }

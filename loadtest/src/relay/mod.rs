@@ -7,10 +7,8 @@ mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
@@ -34,12 +32,11 @@ pub struct Pair {
     peers: RefCell<[Option<Rc<Peer>>; 2]>,
 }
 
-/// Serves until it is killed.
-pub async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
-    rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the file limit")?;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    println!("relay on ws://{}/v1/ws", listener.local_addr()?);
-    LocalSet::new().run_until(accept(listener, Rc::new(Relay::default()))).await
+/// Serves until the future is dropped or the process killed.
+pub async fn serve(listener: TcpListener) -> anyhow::Result<()> {
+    LocalSet::new()
+        .run_until(accept(listener, Rc::new(Relay::default())))
+        .await
 }
 
 async fn accept(listener: TcpListener, relay: Rc<Relay>) -> anyhow::Result<()> {
@@ -63,7 +60,12 @@ impl Relay {
         let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, users.join("\n").as_bytes());
         let mut pairs = self.pairs.borrow_mut();
         let pair = pairs.entry(id).or_insert_with(|| {
-            Rc::new(Pair { id, users, last_seq: Cell::new(0), peers: RefCell::default() })
+            Rc::new(Pair {
+                id,
+                users,
+                last_seq: Cell::new(0),
+                peers: RefCell::default(),
+            })
         });
         Rc::clone(pair)
     }

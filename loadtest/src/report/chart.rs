@@ -34,14 +34,33 @@ const TOP: f64 = 14.0;
 const BOTTOM: f64 = 28.0;
 
 impl Chart {
-    pub fn time(title: &'static str, caption: String, unit: &'static str, scale: Scale, lines: Vec<Line>) -> Self {
-        Self { title, caption, unit, scale, lines, bands: Vec::new(), x_ticks: None, filled: false }
+    pub fn time(
+        title: &'static str,
+        caption: String,
+        unit: &'static str,
+        scale: Scale,
+        lines: Vec<Line>,
+    ) -> Self {
+        Self {
+            title,
+            caption,
+            unit,
+            scale,
+            lines,
+            bands: Vec::new(),
+            x_ticks: None,
+            filled: false,
+        }
     }
 
     /// The figure: heading, legend, picture, and the data for the pointer.
     pub fn figure(&self) -> String {
         let mut html = String::new();
-        let _ = write!(html, "<figure><figcaption><h2>{}</h2><p>{}</p></figcaption>", self.title, self.caption);
+        let _ = write!(
+            html,
+            "<figure><figcaption><h2>{}</h2><p>{}</p></figcaption>",
+            self.title, self.caption
+        );
         html.push_str("<ul class=\"legend\">");
         for line in &self.lines {
             let last = line.points.last().map_or(String::new(), |(_, y)| short(*y));
@@ -96,9 +115,17 @@ impl Chart {
             );
         }
         let named = |tick: &f64| (*tick, format!("{} s", short(*tick)));
-        let x_ticks = self.x_ticks.clone().unwrap_or_else(|| x_axis.ticks.iter().map(named).collect());
+        let x_ticks = self
+            .x_ticks
+            .clone()
+            .unwrap_or_else(|| x_axis.ticks.iter().map(named).collect());
         for (tick, name) in x_ticks {
-            let _ = write!(html, "<text class=\"tick x\" x=\"{:.1}\" y=\"{}\">{name}</text>", x(tick), HEIGHT - 8.0);
+            let _ = write!(
+                html,
+                "<text class=\"tick x\" x=\"{:.1}\" y=\"{}\">{name}</text>",
+                x(tick),
+                HEIGHT - 8.0
+            );
         }
         if self.filled
             && let Some(line) = self.lines.first()
@@ -116,7 +143,12 @@ impl Chart {
         }
         // The first line is drawn last: it is the one that matters.
         for line in self.lines.iter().rev() {
-            let _ = write!(html, "<path class=\"line {}\" d=\"{}\"/>", line.class, path(&line.points, x, y));
+            let _ = write!(
+                html,
+                "<path class=\"line {}\" d=\"{}\"/>",
+                line.class,
+                path(&line.points, x, y)
+            );
         }
         html.push_str("<line class=\"cursor\" y1=\"14\" y2=\"232\"/></svg>");
         self.data(html, x);
@@ -127,13 +159,21 @@ impl Chart {
         let Some(longest) = self.lines.iter().max_by_key(|line| line.points.len()) else {
             return;
         };
-        let positions: Vec<f64> = longest.points.iter().map(|point| (x(point.0) * 10.0).round() / 10.0).collect();
+        let positions: Vec<f64> = longest
+            .points
+            .iter()
+            .map(|point| (x(point.0) * 10.0).round() / 10.0)
+            .collect();
         let values: Vec<Vec<String>> = self
             .lines
             .iter()
             .map(|line| {
                 let at = |wanted: f64| line.points.iter().find(|point| point.0 == wanted);
-                longest.points.iter().map(|point| at(point.0).map_or(String::new(), |found| short(found.1))).collect()
+                longest
+                    .points
+                    .iter()
+                    .map(|point| at(point.0).map_or(String::new(), |found| short(found.1)))
+                    .collect()
             })
             .collect();
         let json = serde_json::json!({"x": positions, "lines": values});
@@ -151,5 +191,8 @@ fn path(points: &[(f64, f64)], x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -
 }
 
 pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

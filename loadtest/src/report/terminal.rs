@@ -9,13 +9,21 @@ use super::Report;
 impl Display for Report {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let totals = &self.totals;
-        writeln!(out, "\n{} ({} sockets, seed {}, shard {})", self.scenario.name, self.sockets, self.seed, self.shard)?;
+        writeln!(
+            out,
+            "\n{} ({} sockets, seed {}, shard {})",
+            self.scenario.name, self.sockets, self.seed, self.shard
+        )?;
         writeln!(
             out,
             "  offered {:.0}/s   sent {:.0}/s   delivered {:.0}/s   logged in within {:.2} s",
             self.offered_per_s, self.sent_per_s, self.delivered_per_s, self.all_logged_in_s
         )?;
-        writeln!(out, "  {:<11}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>12}", "ms", "mean", "p50", "p90", "p99", "p99.9", "max", "count")?;
+        writeln!(
+            out,
+            "  {:<11}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>12}",
+            "ms", "mean", "p50", "p90", "p99", "p99.9", "max", "count"
+        )?;
         for (name, summary) in [
             ("delivered", &self.delivered),
             ("accepted", &self.accepted),
@@ -41,21 +49,44 @@ impl Display for Report {
             )?;
         }
         if self.lag.p99_ms > 5.0 {
-            writeln!(out, "  NOTE: the generator itself was late (p99 {:.1} ms): its machine is full", self.lag.p99_ms)?;
+            writeln!(
+                out,
+                "  NOTE: the generator itself was late (p99 {:.1} ms): its machine is full",
+                self.lag.p99_ms
+            )?;
         }
-        for (what, counts) in [("errors", &totals.errors), ("connect failures", &totals.failures)] {
+        for (what, counts) in [
+            ("errors", &totals.errors),
+            ("connect failures", &totals.failures),
+        ] {
             if !counts.is_empty() {
                 writeln!(out, "  {what}: {counts:?}")?;
             }
         }
         if totals.disconnects > 0 {
-            writeln!(out, "  disconnects {}, by the server's code {:?}, sent again {}, unsent {}", totals.disconnects, totals.closes, totals.sent_again, totals.unsent)?;
+            writeln!(
+                out,
+                "  disconnects {}, by the server's code {:?}, sent again {}, unsent {}",
+                totals.disconnects, totals.closes, totals.sent_again, totals.unsent
+            )?;
         }
         match self.drained_s {
-            Some(seconds) => writeln!(out, "  everybody had everything {seconds:.1} s after the last send (live {}, resumed {}, again {})", self.verdict.live, self.verdict.resumed, self.verdict.repeats)?,
-            None => writeln!(out, "  NOT everybody had everything in time (live {}, resumed {}, again {})", self.verdict.live, self.verdict.resumed, self.verdict.repeats)?,
+            Some(seconds) => writeln!(
+                out,
+                "  everybody had everything {seconds:.1} s after the last send (live {}, resumed {}, again {})",
+                self.verdict.live, self.verdict.resumed, self.verdict.repeats
+            )?,
+            None => writeln!(
+                out,
+                "  NOT everybody had everything in time (live {}, resumed {}, again {})",
+                self.verdict.live, self.verdict.resumed, self.verdict.repeats
+            )?,
         }
-        let store = if self.store_was_read { format!("{} entries read again", self.verdict.stored) } else { "the store was not read".to_owned() };
+        let store = if self.store_was_read {
+            format!("{} entries read again", self.verdict.stored)
+        } else {
+            "the store was not read".to_owned()
+        };
         writeln!(
             out,
             "  checker: {} accepted, {} refused, {} unknown; {store}",

@@ -21,13 +21,19 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let bar = (std::io::stderr().is_terminal() && !quiet).then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {elapsed_precise} {msg}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner:.cyan} {elapsed_precise} {msg}")
+            {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, quiet, ticks: AtomicU64::new(0) }
+        Self {
+            bar,
+            quiet,
+            ticks: AtomicU64::new(0),
+        }
     }
 
     /// A line that stays.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tidings_loadtest::report::Report;
+use tidings_loadtest::report::{Report, merge::merge};
 use tidings_loadtest::run::{self, Options};
 use tidings_loadtest::token::Minter;
 use tidings_loadtest::ws::handshake;
@@ -71,6 +71,17 @@ async fn threads_share_the_work_and_the_checker() {
         "{}",
         report.verdict.accepted
     );
+}
+
+#[tokio::test]
+async fn the_reports_of_shards_add_up() {
+    let address = relay();
+    let shard =
+        async |shard| load(address, &["--rate", "200", "--seed", "9", "--shard", shard]).await;
+    let whole = merge(vec![shard("0/2").await, shard("1/2").await]).unwrap();
+    assert!(whole.is_clean(), "{}", whole.verdict.line());
+    assert_eq!((whole.sockets, whole.delivered.count), (40, 200));
+    assert!(merge(vec![whole.clone(), load(address, &["--rate", "1"]).await]).is_err());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One connection of the relay: read, relay, flush whom one wrote to.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -15,10 +15,10 @@ use super::{Pair, Relay};
 /// A connection as others see it.
 pub struct Peer {
     pub user: String,
-    stream: RefCell<Stream>,
+    /// Nothing once the connection is over, though others still know the peer.
+    stream: RefCell<Option<Stream>>,
     outbox: RefCell<Vec<u8>>,
     waker: RefCell<Option<Waker>>,
-    gone: Cell<bool>,
 }
 
 pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
@@ -27,10 +27,9 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
     };
     let peer = Rc::new(Peer {
         user: user.clone(),
-        stream: RefCell::new(Stream::Plain(stream)),
+        stream: RefCell::new(Some(Stream::Plain(stream))),
         outbox: RefCell::default(),
         waker: RefCell::default(),
-        gone: Cell::new(false),
     });
     relay
         .peers
@@ -44,10 +43,10 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
                 if peer.flush(context).is_err() || !open {
                     return Poll::Ready(());
                 }
-                let polled = peer
-                    .stream
-                    .borrow_mut()
-                    .poll_read_with(context, |bytes| bytes.to_vec());
+                let polled = match peer.stream.borrow_mut().as_mut() {
+                    Some(stream) => stream.poll_read_with(context, |bytes| bytes.to_vec()),
+                    None => return Poll::Ready(()),
+                };
                 match polled {
                     Poll::Pending => {
                         *peer.waker.borrow_mut() = Some(context.waker().clone());
@@ -62,7 +61,8 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
         })
         .await;
     }
-    peer.gone.set(true);
+    *peer.stream.borrow_mut() = None;
+    *peer.outbox.borrow_mut() = Vec::new();
     let mut peers = relay.peers.borrow_mut();
     if peers
         .get(&user)
@@ -120,7 +120,7 @@ fn relay_message(relay: &Relay, sender: &Rc<Peer>, pair: &Pair, sent: &Sent<'_>)
     words::with_message(pair.id, seq, &sender.user, sent, |message| {
         for (place, user) in pair.users.iter().enumerate() {
             let mut known = pair.peers.borrow_mut();
-            if known[place].as_ref().is_none_or(|peer| peer.gone.get()) {
+            if known[place].as_ref().is_none_or(|peer| peer.is_gone()) {
                 known[place] = relay.peers.borrow().get(user).cloned();
             }
             let Some(peer) = &known[place] else { continue };
@@ -135,6 +135,10 @@ fn relay_message(relay: &Relay, sender: &Rc<Peer>, pair: &Pair, sent: &Sent<'_>)
 }
 
 impl Peer {
+    pub fn is_gone(&self) -> bool {
+        self.stream.borrow().is_none()
+    }
+
     fn write(&self, json: &[u8]) {
         frame::encode(&mut self.outbox.borrow_mut(), Opcode::Text, json, None);
     }
@@ -144,11 +148,11 @@ impl Peer {
         if outbox.is_empty() {
             return Ok(());
         }
-        match self
-            .stream
-            .borrow_mut()
-            .poll_flush_from(context, &mut outbox)
-        {
+        let mut stream = self.stream.borrow_mut();
+        let Some(stream) = stream.as_mut() else {
+            return Ok(());
+        };
+        match stream.poll_flush_from(context, &mut outbox) {
             Poll::Ready(result) => result,
             Poll::Pending => Ok(()),
         }

@@ -55,7 +55,10 @@ pub fn build(parts: Parts<'_>) -> Report {
     let buckets = BTreeMap::from([
         ("accepted".to_owned(), total.accepted.buckets()),
         ("delivered".to_owned(), total.delivered.buckets()),
+        ("complete".to_owned(), total.complete.buckets()),
         ("login".to_owned(), total.login.buckets()),
+        ("presence".to_owned(), total.presence.buckets()),
+        ("lag".to_owned(), total.lag.buckets()),
     ]);
     Report {
         scenario: shared.scenario.clone(),

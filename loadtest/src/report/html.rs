@@ -90,7 +90,7 @@ fn tiles(html: &mut String, report: &Report) {
 }
 
 fn latencies(html: &mut String, report: &Report) {
-    html.push_str("<table><caption>Latencies, ms</caption><thead><tr><th></th><th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th><th>count</th></tr></thead><tbody>");
+    html.push_str("<div class=\"card\"><h2>Latencies, ms</h2><table><thead><tr><th></th><th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th><th>count</th></tr></thead><tbody>");
     for (name, summary) in [
         ("delivered", &report.delivered),
         ("accepted", &report.accepted),
@@ -103,7 +103,7 @@ fn latencies(html: &mut String, report: &Report) {
             row(html, name, summary);
         }
     }
-    html.push_str("</tbody></table>");
+    html.push_str("</tbody></table></div>");
 }
 
 fn row(html: &mut String, name: &str, summary: &Summary) {
@@ -122,7 +122,7 @@ fn row(html: &mut String, name: &str, summary: &Summary) {
 }
 
 fn processes(html: &mut String, report: &Report) {
-    html.push_str("<table><caption>Processes</caption><thead><tr><th></th><th>cores</th><th>CPU µs a message</th><th>MB</th><th>bytes a socket, idle</th><th>after</th></tr></thead><tbody>");
+    html.push_str("<div class=\"card\"><h2>Processes</h2><table><thead><tr><th></th><th>cores</th><th>CPU µs a message</th><th>MB</th><th>bytes a socket, idle</th><th>after</th></tr></thead><tbody>");
     for process in &report.processes {
         let _ = write!(
             html,
@@ -135,12 +135,12 @@ fn processes(html: &mut String, report: &Report) {
             grouped(process.bytes_per_socket_after),
         );
     }
-    html.push_str("</tbody></table>");
+    html.push_str("</tbody></table></div>");
 }
 
 fn checker(html: &mut String, report: &Report) {
     let verdict = &report.verdict;
-    html.push_str("<table><caption>Checker</caption><tbody>");
+    html.push_str("<div class=\"card narrow\"><h2>Promises broken</h2><table><tbody>");
     for fault in Fault::ALL {
         let count = verdict.counts.of(fault);
         let class = if count == 0 { "" } else { " class=\"bad\"" };
@@ -151,6 +151,9 @@ fn checker(html: &mut String, report: &Report) {
             grouped(count as f64)
         );
     }
+    html.push_str(
+        "</tbody></table></div><div class=\"card narrow\"><h2>What the checker saw</h2><table><tbody>",
+    );
     let drained = report
         .drained_s
         .map_or("not in time".to_owned(), |seconds| {
@@ -186,7 +189,7 @@ fn checker(html: &mut String, report: &Report) {
     ] {
         let _ = write!(html, "<tr><th>{name}</th><td>{value}</td></tr>");
     }
-    html.push_str("</tbody></table>");
+    html.push_str("</tbody></table></div>");
     if !verdict.examples.is_empty() {
         let _ = write!(
             html,
@@ -205,13 +208,13 @@ fn ms(value: f64) -> String {
     }
 }
 
-/// A whole number with thin spaces between thousands.
+/// A whole number with narrow spaces between thousands.
 fn grouped(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{2009}');
+            text.push('\u{202f}');
         }
         text.push(digit);
     }

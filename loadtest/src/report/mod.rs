@@ -4,6 +4,7 @@ mod axis;
 mod build;
 mod chart;
 mod html;
+pub mod merge;
 mod plots;
 mod terminal;
 

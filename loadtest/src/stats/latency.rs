@@ -21,6 +21,13 @@ impl Latency {
         self.0.saturating_record(microseconds.clamp(1, HIGHEST_US));
     }
 
+    pub fn record_many(&mut self, microseconds: u64, count: u64) {
+        let microseconds = microseconds.clamp(1, HIGHEST_US);
+        self.0
+            .record_n(microseconds, count)
+            .expect("the value was clamped to the bounds");
+    }
+
     pub fn add(&mut self, other: &Latency) {
         self.0
             .add(&other.0)

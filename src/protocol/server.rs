@@ -1,0 +1,195 @@
+//! What the server says.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{ErrorCode, Messages};
+use crate::model::{ClientId, Conversation, ConversationId, Presence, Seq, SessionId, Timestamp, UserId};
+
+/// The longest frame that the server sends, in bytes.
+pub const MAX_SERVER_FRAME: usize = 256 * 1024;
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame<'a> {
+    Welcome(Welcome<'a>),
+    Sync(SyncFrame<'a>),
+    Accepted(Accepted<'a>),
+    Receipt(Receipt<'a>),
+    Typing(Typing<'a>),
+    Presence(PresenceFrame<'a>),
+    Conversation(ConversationFrame<'a>),
+    History(HistoryFrame<'a>),
+    Resync(Resync<'a>),
+    Reconnect(Reconnect<'a>),
+    Error(ErrorFrame<'a>),
+    Pong(Pong<'a>),
+}
+
+#[derive(Serialize)]
+pub struct Welcome<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    pub session_id: SessionId,
+    pub user_id: &'a UserId,
+    pub heartbeat_s: u64,
+    pub max_frame_bytes: usize,
+    pub server_time: Timestamp,
+}
+
+#[derive(Serialize)]
+pub struct SyncFrame<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    pub conversations: Vec<SyncItem<'a>>,
+    pub done: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum SyncItem<'a> {
+    Present {
+        conversation: &'a Conversation,
+        messages: Messages<'a>,
+        limited: bool,
+    },
+    /// Not, or not any more, a conversation of this user.
+    Removed {
+        conversation: RemovedConversation,
+        messages: [(); 0],
+        limited: bool,
+        removed: bool,
+    },
+}
+
+#[derive(Serialize)]
+pub struct RemovedConversation {
+    pub id: ConversationId,
+}
+
+impl SyncItem<'_> {
+    pub fn removed(id: ConversationId) -> Self {
+        Self::Removed {
+            conversation: RemovedConversation { id },
+            messages: [],
+            limited: false,
+            removed: true,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Accepted<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    pub client_id: ClientId,
+    pub conversation_id: ConversationId,
+}
+
+#[derive(Serialize)]
+pub struct Receipt<'a> {
+    pub conversation_id: ConversationId,
+    pub user_id: &'a UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_seq: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_seq: Option<Seq>,
+}
+
+#[derive(Serialize)]
+pub struct Typing<'a> {
+    pub conversation_id: ConversationId,
+    pub user_id: &'a UserId,
+}
+
+#[derive(Serialize)]
+pub struct PresenceFrame<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    #[serde(flatten)]
+    pub presence: &'a Presence,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum ConversationFrame<'a> {
+    Changed { conversation: &'a Conversation },
+    Removed { conversation: RemovedConversation, removed: bool },
+}
+
+impl ConversationFrame<'_> {
+    pub fn removed(id: ConversationId) -> Self {
+        Self::Removed { conversation: RemovedConversation { id }, removed: true }
+    }
+}
+
+#[derive(Serialize)]
+pub struct HistoryFrame<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    pub conversation_id: ConversationId,
+    pub messages: Messages<'a>,
+    pub has_more: bool,
+    pub first_seq: Seq,
+}
+
+#[derive(Serialize)]
+pub struct Resync<'a> {
+    pub reason: &'a str,
+}
+
+#[derive(Serialize)]
+pub struct Reconnect<'a> {
+    pub after_ms: u64,
+    pub reason: &'a str,
+}
+
+#[derive(Serialize)]
+pub struct ErrorFrame<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    pub code: ErrorCode,
+    pub message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub struct Pong<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    pub server_time: Timestamp,
+}
+
+/// A frame, or a [`super::Message`], as compact JSON.
+pub fn encode(frame: &impl Serialize) -> Bytes {
+    let mut json = Vec::with_capacity(256);
+    serde_json::to_writer(&mut json, frame)
+        .expect("frames have string keys only, and writing to memory cannot fail");
+    Bytes::from(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_compact_json_objects_with_their_type_first() {
+        let frame = ServerFrame::Error(ErrorFrame {
+            reference: Some("r"),
+            client_id: None,
+            conversation_id: None,
+            code: ErrorCode::RateLimited,
+            message: "slow down",
+            retry_after_ms: Some(20),
+        });
+        assert_eq!(
+            encode(&frame),
+            r#"{"type":"error","ref":"r","code":"rate_limited","message":"slow down","retry_after_ms":20}"#
+        );
+    }
+}

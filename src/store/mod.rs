@@ -1,0 +1,32 @@
+//! The store: users, conversations, members, the log, cursors, devices.
+//!
+//! The port is six small traits, one a subject; [`Store`] is all of them. The two backends,
+//! `postgres` and `sqlite`, repeat the same file names, and one suite of contract tests runs on both.
+//!
+//! Every method either did all that it says or nothing.
+
+mod conversations;
+mod cursors;
+mod devices;
+mod error;
+mod log;
+mod relations;
+mod users;
+
+pub use conversations::{Conversations, Created, Membership, NewGroup, PageOf, Preferences};
+pub use cursors::{Advanced, Cursors, Position};
+pub use devices::{Devices, Registration};
+pub use error::StoreError;
+pub use log::{Appended, Audience, HistoryPage, Log, Range, Span, Stored, Target};
+pub use relations::{Relation, Relations};
+pub use users::{NewAccount, ProfileChange, Session, Users};
+
+/// Everything that is kept for ever.
+#[async_trait::async_trait]
+pub trait Store: Users + Conversations + Log + Cursors + Devices + Relations + Send + Sync + 'static {
+    /// Whether the store answers; for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it does not.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

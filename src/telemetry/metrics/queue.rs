@@ -1,0 +1,17 @@
+use prometheus::{Gauge, IntCounter, IntGauge};
+
+use super::{By, By2, ConsumeResult, ConsumedQueue, DeadReason, QueueName, QueueState, family::theme};
+
+theme! {
+    /// What consumers of queues see of them.
+    pub struct Queues {
+        /// Messages that were taken from a queue and are done with.
+        consumed_messages_total: By2<ConsumedQueue, ConsumeResult, IntCounter>,
+        /// What waits in a queue, as the broker counts.
+        queue_messages: By2<QueueName, QueueState, IntGauge>,
+        /// Age of the oldest thing that waits in a queue; 0 when nothing does.
+        oldest_message_age_seconds: By<QueueName, Gauge>,
+        /// Messages that were set aside for an operator, by the queue they came from.
+        dead_lettered_messages_total: By2<ConsumedQueue, DeadReason, IntCounter>,
+    }
+}

@@ -1,0 +1,111 @@
+//! The task of one partition: receive, persist, fan out, acknowledge.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::fan_out::FanOut;
+use super::outcome;
+use super::persist::{Pause, Persist, Stopped, bury};
+use crate::model::NewEntry;
+use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError};
+use crate::store::Store;
+
+pub(super) struct Task {
+    pub partition: Partition,
+    pub queue: Arc<dyn Queue>,
+    pub store: Arc<dyn Store>,
+    pub fan_out: FanOut,
+    pub batch_rows: usize,
+    pub stop: CancellationToken,
+}
+
+/// Why a consumer came to its end.
+enum End {
+    Stopped,
+    Lost(QueueError),
+}
+
+impl From<Stopped> for End {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<QueueError> for End {
+    fn from(error: QueueError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Task {
+    /// Consumes until stopped; a lost consumer is replaced.
+    pub async fn run(self) {
+        let mut pause = Pause::new();
+        while !self.stop.is_cancelled() {
+            let consumer = tokio::select! {
+                () = self.stop.cancelled() => return,
+                consumer = self.queue.consume(self.partition) => consumer,
+            };
+            let end = match consumer {
+                Ok(mut consumer) => {
+                    pause = Pause::new();
+                    let Err(end) = self.consume(&mut *consumer).await;
+                    consumer.close().await;
+                    end
+                }
+                Err(error) => End::Lost(error),
+            };
+            match end {
+                End::Stopped => return,
+                End::Lost(error) => {
+                    tracing::warn!(%error, partition = %self.partition, "worker.consume");
+                    if pause.wait(&self.stop).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn consume(&self, consumer: &mut dyn Consumer) -> Result<std::convert::Infallible, End> {
+        loop {
+            let deliveries = tokio::select! {
+                () = self.stop.cancelled() => return Err(End::Stopped),
+                deliveries = consumer.receive(self.batch_rows) => deliveries?,
+            };
+            let Some(last) = deliveries.last().map(|delivery| delivery.tag) else { continue };
+            let entries = self.entries(deliveries).await?;
+            self.process(&entries).await?;
+            consumer.acknowledge(last).await?;
+        }
+    }
+
+    /// The entries of some deliveries; what cannot be decoded goes to the dead letters.
+    async fn entries(&self, deliveries: Vec<Delivery>) -> Result<Vec<NewEntry>, Stopped> {
+        let mut entries = Vec::new();
+        for delivery in deliveries {
+            match delivery.payload {
+                Ok(batch) if entries.is_empty() => entries = batch.into_entries(),
+                Ok(batch) => entries.extend(batch.into_entries()),
+                Err(poison) => {
+                    tracing::error!(error = %poison.error, partition = %self.partition, "worker.poison");
+                    let reason = poison.error.to_string();
+                    bury(&*self.queue, poison.bytes, &reason, self.partition, &self.stop).await?;
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn process(&self, entries: &[NewEntry]) -> Result<(), Stopped> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let persist =
+            Persist { store: &*self.store, queue: &*self.queue, partition: self.partition, stop: &self.stop };
+        let results = persist.persist(entries).await?;
+        self.fan_out.publish(outcome::events(entries, &results)).await;
+        Ok(())
+    }
+}

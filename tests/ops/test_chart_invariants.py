@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ import yaml
 from chart import (CHART, CI, ROLES, deployment, documents, environment, hook, minimal, of_kind, pods, rendered, selects,
                    template)
 from promql import METRICS, problems
+from settings import DEFAULTS, seconds, unknown
 from support import ROOT
 
 each_ci = pytest.mark.parametrize("name", CI)
@@ -82,8 +82,7 @@ def test_the_grace_period_is_longer_than_all_that_happens_in_it(name):
         spec = one["spec"]["template"]["spec"]
         window = int(environment(spec)["TIDINGS__DRAIN__WINDOW"].removesuffix("s"))
         before = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-        # 10 s is the binary's time-out for flushing, the rest is room.
-        assert spec["terminationGracePeriodSeconds"] == before + window + 15 > before + window + 10
+        assert spec["terminationGracePeriodSeconds"] == before + window + 15
         assert one["spec"]["progressDeadlineSeconds"] > one["spec"]["minReadySeconds"]
         assert one["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert deployment(docs, "gateway")["spec"]["minReadySeconds"] >= window
@@ -287,14 +286,11 @@ def test_the_readme_lists_every_value():
 
 
 def test_every_variable_is_a_setting_that_tidings_knows():
-    known, section = set(), None
-    for line in (ROOT / "src/config/default.toml").read_text().splitlines():
-        if header := re.fullmatch(r"\[(\w+)\]", line):
-            section = header[1]
-        elif key := re.match(r"(\w+) = ", line):
-            known.add(f"TIDINGS__{section}__{key[1]}".upper())
-    used = {key for name in CI for _, _, spec in pods(rendered(name)) for key in environment(spec) if key.startswith("TIDINGS__")}
-    assert {key for key in used if key not in known and key.removesuffix("_FILE") not in known} == set()
+    assert unknown({key for name in CI for _, _, spec in pods(rendered(name)) for key in environment(spec)}) == set()
+
+
+def test_the_room_in_the_grace_period_covers_the_time_to_flush():
+    assert 15 > seconds(DEFAULTS["drain"]["readiness_delay"]) + seconds(DEFAULTS["drain"]["flush_timeout"])
 
 
 def test_defaults_are_what_the_values_file_says():

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import declared
 from promql import METRICS, problems
 
 each = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())
@@ -46,3 +47,13 @@ def test_the_service_level_has_its_bucket():
 ])
 def test_the_check_of_queries_finds_what_does_not_exist(expr):
     assert problems(expr)
+
+
+def test_the_table_is_what_the_code_declares():
+    code = declared.metrics()
+    assert set(code) == set(METRICS)
+    for name, metric in METRICS.items():
+        if name == "tidings_build_info":
+            assert set(metric["labels"]) == {"version", "revision", "role"}
+        else:
+            assert code[name] == metric

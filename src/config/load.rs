@@ -49,10 +49,10 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let defaults = defaults();
     let mut said = Layer::new();
     for mut layer in read(sources, &defaults, &mut problems) {
-        layers::read_secret_files(&mut layer, &defaults, &mut problems);
         refuse_unknown(&mut layer, &defaults, &mut problems);
         said.extend(layer);
     }
+    layers::read_secret_files(&mut said, &defaults, &mut problems);
     refuse_bad_values(&mut said, &defaults, &mut problems);
 
     let origins = said.iter().map(|(key, it)| (key.clone(), it.origin.clone())).collect();
@@ -92,8 +92,9 @@ fn read(sources: &Sources, known: &Layer, problems: &mut Problems) -> Vec<Layer>
         match std::fs::read_to_string(path) {
             Ok(text) => match layers::from_toml(&text, &Origin::File(path.clone())) {
                 Ok(layer) => all.push(layer),
-                Err(error) => problems
-                    .add(Problem::Syntax { path: path.display().to_string(), reason: error.to_string() }),
+                Err(error) => {
+                    problems.add(Problem::Syntax { path: path.display().to_string(), reason: error })
+                }
             },
             Err(source) => {
                 problems.add(Problem::File { path: path.display().to_string(), source });
@@ -111,7 +112,7 @@ fn read(sources: &Sources, known: &Layer, problems: &mut Problems) -> Vec<Layer>
 
 fn refuse_unknown(layer: &mut Layer, known: &Layer, problems: &mut Problems) {
     layer.retain(|key, setting| {
-        let is_known = known.contains_key(key);
+        let is_known = known.contains_key(key) || twins().any(|twin| twin == *key);
         if !is_known {
             // Name keys as they are written where this one was found.
             let write = |key: &str| match &setting.origin {
@@ -128,13 +129,17 @@ fn refuse_unknown(layer: &mut Layer, known: &Layer, problems: &mut Problems) {
     });
 }
 
+/// The keys that name a file with a secret in it.
+fn twins() -> impl Iterator<Item = String> {
+    SECRETS.iter().map(|secret| format!("{secret}_file"))
+}
+
 /// The known key that looks most like this one, if any does.
 fn nearest(key: &str, known: &Layer) -> Option<String> {
-    let twins = SECRETS.iter().map(|secret| format!("{secret}_file"));
     known
         .keys()
         .cloned()
-        .chain(twins)
+        .chain(twins())
         .map(|known| (strsim::jaro_winkler(key, &known), known))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
@@ -149,11 +154,8 @@ fn refuse_bad_values(said: &mut Layer, defaults: &Layer, problems: &mut Problems
         let Err(error) = deserialize::<Config>(&trial) else {
             return true;
         };
-        let value = match &setting.value.kind {
-            _ if SECRETS.contains(&key.as_str()) => "***".to_owned(),
-            ValueKind::String(text) => format!("\"{text}\""),
-            other => other.to_string(),
-        };
+        let is_secret = SECRETS.contains(&key.as_str());
+        let value = if is_secret { "***".to_owned() } else { written(&setting.value) };
         problems.add(Problem::BadValue {
             key: key.clone(),
             value,
@@ -162,6 +164,18 @@ fn refuse_bad_values(said: &mut Layer, defaults: &Layer, problems: &mut Problems
         });
         false
     });
+}
+
+/// A value as TOML has it.
+fn written(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) => format!("\"{text}\""),
+        ValueKind::Array(entries) => {
+            let entries: Vec<_> = entries.iter().map(written).collect();
+            format!("[{}]", entries.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn deserialize<T: DeserializeOwned>(layer: &Layer) -> Result<T, ValueError> {

@@ -1,11 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use super::Problems;
+use super::{Problems, values};
 
 /// `[log]`: what is logged, to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
+    #[serde(with = "values::choice")]
     pub format: LogFormat,
     pub level: String,
 }

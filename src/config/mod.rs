@@ -27,6 +27,8 @@ mod redis;
 mod retention;
 mod secret;
 mod server;
+#[cfg(test)]
+mod tests;
 mod values;
 mod webpush;
 mod worker;

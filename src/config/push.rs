@@ -16,6 +16,7 @@ pub struct Push {
     pub summary_interval: Duration,
     #[serde(with = "values::duration")]
     pub expiry: Duration,
+    #[serde(with = "values::choice")]
     pub payload: PushPayload,
     /// Zero: at once.
     #[serde(with = "values::duration")]

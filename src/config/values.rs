@@ -8,12 +8,16 @@ pub mod duration {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(from)?;
-        humantime::parse_duration(&text)
-            .map_err(|_| D::Error::custom("expected a duration such as 500ms, 10s or 1h30m"))
+        parse(&text).ok_or_else(|| D::Error::custom("expected a duration such as 500ms, 10s or 1h30m"))
     }
 
     pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&write(*value))
+    }
+
+    fn parse(text: &str) -> Option<Duration> {
+        // humantime reads fractions, but 1.5s is not how it would be printed again.
+        if text.contains('.') { None } else { humantime::parse_duration(text).ok() }
     }
 
     /// As people write it: `1h30m`, without the spaces of humantime.
@@ -35,7 +39,7 @@ pub mod size {
     }
 
     pub fn serialize<S: Serializer>(value: &usize, to: S) -> Result<S::Ok, S::Error> {
-        let unit = UNITS[..3].iter().find(|(_, bytes)| *value >= *bytes && value % bytes == 0);
+        let unit = UNITS[..3].iter().find(|(_, bytes)| *value >= *bytes && value.is_multiple_of(*bytes));
         match unit {
             Some((name, bytes)) => to.serialize_str(&format!("{}{name}", value / bytes)),
             None => to.serialize_str(&value.to_string()),
@@ -84,6 +88,31 @@ pub mod address {
 
     pub fn serialize<S: Serializer>(value: &SocketAddr, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(value)
+    }
+}
+
+/// One word of a closed set.
+pub mod choice {
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{DeserializeOwned, IntoDeserializer},
+    };
+
+    pub fn deserialize<'de, D, T>(from: D) -> Result<T, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: DeserializeOwned,
+    {
+        // By way of text, because its error lists the words that are allowed.
+        T::deserialize(String::deserialize(from)?.into_deserializer())
+    }
+
+    pub fn serialize<S, T>(value: &T, to: S) -> Result<S::Ok, S::Error>
+    where
+        S: Serializer,
+        T: Serialize,
+    {
+        value.serialize(to)
     }
 }
 

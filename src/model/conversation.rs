@@ -107,6 +107,14 @@ pub struct Conversation {
     pub muted_until: Option<Timestamp>,
 }
 
+/// One group of a user, as little as routing needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    pub conversation_id: ConversationId,
+    /// The seq of the last change of members when this was read.
+    pub members_seq: Seq,
+}
+
 /// Who may do what in a conversation: what gateways keep in memory to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
@@ -116,6 +124,8 @@ pub struct View {
     pub members_seq: Seq,
     /// Sorted by user id.
     pub members: Vec<(UserId, Role)>,
+    /// Of a direct conversation: those of its users who blocked the other.
+    pub blockers: Vec<UserId>,
 }
 
 impl View {

@@ -36,6 +36,11 @@ impl EntryKind {
         self as i16
     }
 
+    /// Whether who the members are, or what they may do, changes with it.
+    pub const fn changes_members(self) -> bool {
+        matches!(self, Self::MemberJoined | Self::MemberLeft | Self::RoleChanged)
+    }
+
     pub fn from_code(code: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
@@ -123,6 +128,29 @@ pub struct NewEntry {
 }
 
 impl NewEntry {
+    /// An entry by which a member changes the conversation itself, as HTTP does; a `client_id` is made when there is none.
+    pub fn managing(
+        conversation_id: ConversationId,
+        sender: &UserId,
+        client_id: Option<ClientId>,
+        kind: EntryKind,
+        body: Body,
+    ) -> Self {
+        Self {
+            conversation_id,
+            sender_id: sender.clone(),
+            client_id: client_id.unwrap_or_default(),
+            kind,
+            body,
+            peer: None,
+            create: false,
+            provision: false,
+            received_ms: Timestamp::now().as_millis(),
+            origin: None,
+            push: None,
+        }
+    }
+
     pub fn received_at(&self) -> Timestamp {
         Timestamp::from_millis(self.received_ms)
     }

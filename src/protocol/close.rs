@@ -7,6 +7,8 @@ pub enum CloseCode {
     GoingAway,
     /// What the client sent is no WebSocket.
     Protocol,
+    /// A text frame that is no UTF-8.
+    InvalidText,
     TooLarge,
     /// The process restarts: connect again.
     Restarting,
@@ -27,6 +29,7 @@ impl CloseCode {
             Self::Normal => 1000,
             Self::GoingAway => 1001,
             Self::Protocol => 1002,
+            Self::InvalidText => 1007,
             Self::TooLarge => 1009,
             Self::Restarting => 1012,
             Self::TryAgainLater => 1013,
@@ -45,6 +48,7 @@ impl CloseCode {
             Self::Normal => "",
             Self::GoingAway => "no sign of life",
             Self::Protocol => "protocol error",
+            Self::InvalidText => "not UTF-8",
             Self::TooLarge => "frame too large",
             Self::Restarting => "restarting, connect again",
             Self::TryAgainLater => "try again later",

@@ -19,5 +19,5 @@ pub use encoding::{Encoding, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL};
 pub use message::{Message, Messages};
 pub use server::{
     Accepted, ConversationFrame, ErrorFrame, HistoryFrame, MAX_SERVER_FRAME, Pong, PresenceFrame, Receipt,
-    Reconnect, Resync, ServerFrame, SyncFrame, SyncItem, Typing, Welcome, encode,
+    Reconnect, Resync, ServerFrame, SyncFrame, SyncItem, Typing, Welcome, encode, encode_part,
 };

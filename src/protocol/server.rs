@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::{ErrorCode, Messages};
+use super::ErrorCode;
 use crate::model::{ClientId, Conversation, ConversationId, Presence, Seq, SessionId, Timestamp, UserId};
 
 /// The longest frame that the server sends, in bytes.
@@ -41,7 +42,8 @@ pub struct Welcome<'a> {
 pub struct SyncFrame<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
-    pub conversations: Vec<SyncItem<'a>>,
+    /// Each a [`SyncItem`], encoded to know its length.
+    pub conversations: &'a [Box<RawValue>],
     pub done: bool,
 }
 
@@ -50,16 +52,12 @@ pub struct SyncFrame<'a> {
 pub enum SyncItem<'a> {
     Present {
         conversation: &'a Conversation,
-        messages: Messages<'a>,
+        /// Each a [`super::Message`].
+        messages: &'a [Box<RawValue>],
         limited: bool,
     },
     /// Not, or not any more, a conversation of this user.
-    Removed {
-        conversation: RemovedConversation,
-        messages: [(); 0],
-        limited: bool,
-        removed: bool,
-    },
+    Removed { conversation: RemovedConversation, messages: [(); 0], limited: bool, removed: bool },
 }
 
 #[derive(Serialize)]
@@ -68,7 +66,7 @@ pub struct RemovedConversation {
 }
 
 impl SyncItem<'_> {
-    pub fn removed(id: ConversationId) -> Self {
+    pub const fn removed(id: ConversationId) -> Self {
         Self::Removed {
             conversation: RemovedConversation { id },
             messages: [],
@@ -128,7 +126,8 @@ pub struct HistoryFrame<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
     pub conversation_id: ConversationId,
-    pub messages: Messages<'a>,
+    /// Each a [`super::Message`].
+    pub messages: &'a [Box<RawValue>],
     pub has_more: bool,
     pub first_seq: Seq,
 }
@@ -171,6 +170,12 @@ pub fn encode(frame: &impl Serialize) -> Bytes {
     serde_json::to_writer(&mut json, frame)
         .expect("frames have string keys only, and writing to memory cannot fail");
     Bytes::from(json)
+}
+
+/// A part of a frame, encoded to know its length.
+pub fn encode_part(part: &impl Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(part)
+        .expect("frames have string keys only, and writing to memory cannot fail")
 }
 
 #[cfg(test)]

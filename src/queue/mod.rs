@@ -5,6 +5,7 @@
 
 mod batch;
 mod dead;
+pub mod embedded;
 mod error;
 mod partition;
 

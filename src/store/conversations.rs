@@ -1,7 +1,8 @@
 //! Port: conversations and their members, as read; what changes them is an entry, see [`super::Log`].
 
 use crate::model::{
-    ClientId, Conversation, ConversationId, ConversationKind, Member, Notify, Timestamp, UserId, View,
+    ClientId, Conversation, ConversationId, ConversationKind, Member, Membership, Notify, Timestamp, UserId,
+    View,
 };
 
 use super::StoreError;
@@ -30,13 +31,6 @@ pub enum Created {
     Existed(ConversationId),
     /// This user is not known and is not to be made.
     UnknownUser(UserId),
-}
-
-/// One conversation of a user, as little as routing needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Membership {
-    pub conversation_id: ConversationId,
-    pub kind: ConversationKind,
 }
 
 /// One user's next page of conversations, by conversation id.

@@ -11,9 +11,10 @@ mod devices;
 mod error;
 mod log;
 mod relations;
+pub mod sqlite;
 mod users;
 
-pub use conversations::{Conversations, Created, Membership, NewGroup, PageOf, Preferences};
+pub use conversations::{Conversations, Created, NewGroup, PageOf, Preferences};
 pub use cursors::{Advanced, Cursors, Position};
 pub use devices::{Devices, Registration};
 pub use error::StoreError;

@@ -6,7 +6,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{TlsError, provider};
+use super::{TlsError, provider, read_pem};
 
 /// For Postgres, Redis, RabbitMQ, JWKS and push providers: TLS 1.2 or 1.3, no client certificate,
 /// the roots of the operating system and those of `ca_file`.
@@ -37,7 +37,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
 
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
     let read = |source| TlsError::Read { path: path.to_owned(), source };
-    let text = std::fs::read(path).map_err(read)?;
+    let text = read_pem(path).map_err(read)?;
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|source| TlsError::NotPem { path: path.to_owned(), source })?;

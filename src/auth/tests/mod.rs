@@ -2,5 +2,11 @@
 //! the code under test, so that the two sides can disagree.
 
 mod basics;
+mod jwks;
+mod jwks_server;
+mod key_files;
+mod key_sets;
+mod pairs;
 mod passwords;
+mod public_keys;
 mod support;

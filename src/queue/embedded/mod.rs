@@ -1,7 +1,71 @@
 //! The queue of one process: partitions in memory, bounded; a publish resolves when its consumer has acknowledged.
 //!
 //! So what was published is as durable as what the consumer did before it acknowledged. What has to wait across a restart,
-//! dead letters and pushes, is in SQLite.
+//! dead letters, is in SQLite.
 
 mod consumer;
+mod dead;
 mod lane;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::consumer::EmbeddedConsumer;
+use self::lane::Lane;
+use super::{Batch, Consumer, Depth, Partition, Partitions, PublishError, Queue, QueueError};
+use crate::store::sqlite::{Database, DatabaseError};
+
+/// The queue of one process. Clones share everything.
+#[derive(Clone)]
+pub struct EmbeddedQueue {
+    lanes: Arc<[Arc<Lane>]>,
+    partitions: Partitions,
+    /// Entries that one partition holds at most.
+    room: usize,
+    database: Database,
+}
+
+/// Opens the queue, with its file in `data_dir`. `room` bounds the entries that wait in one partition.
+///
+/// # Errors
+/// The file cannot be used, or belongs to another process.
+pub fn open(data_dir: &Path, partitions: Partitions, room: usize) -> Result<EmbeddedQueue, DatabaseError> {
+    let database = dead::open(data_dir)?;
+    let lanes = partitions.all().map(|_| Arc::new(Lane::new(room))).collect();
+    Ok(EmbeddedQueue { lanes, partitions, room, database })
+}
+
+#[async_trait]
+impl Queue for EmbeddedQueue {
+    async fn publish(&self, partition: Partition, batch: Batch) -> Result<(), PublishError> {
+        let lane = &self.lanes[partition.index()];
+        let entries = batch.entries().len().clamp(1, self.room);
+        let permits = u32::try_from(entries).unwrap_or(u32::MAX);
+        let Ok(permits) = lane.room.try_acquire_many(permits) else { return Err(PublishError::Nacked) };
+        let acknowledged = lane.push(batch);
+        let result = acknowledged.await;
+        drop(permits);
+        result.map_err(|_| PublishError::Unavailable { reason: "the queue is stopping".to_owned() })
+    }
+
+    async fn consume(&self, partition: Partition) -> Result<Box<dyn Consumer>, QueueError> {
+        Ok(Box::new(EmbeddedConsumer::new(Arc::clone(&self.lanes[partition.index()]))))
+    }
+
+    async fn ping(&self) -> Result<(), QueueError> {
+        self.count_dead().await.map(|_| ())
+    }
+
+    async fn depths(&self) -> Result<Vec<Depth>, QueueError> {
+        let mut inbound = Depth { queue: "inbound".to_owned(), ready: 0, unacknowledged: 0 };
+        for partition in self.partitions.all() {
+            let (ready, unacknowledged) = self.lanes[partition.index()].depth();
+            inbound.ready += ready as u64;
+            inbound.unacknowledged += unacknowledged as u64;
+        }
+        let dead = Depth { queue: "dead".to_owned(), ready: self.count_dead().await?, unacknowledged: 0 };
+        Ok(vec![inbound, dead])
+    }
+}

@@ -1,0 +1,113 @@
+//! `/v1/conversations/{id}/messages` and `/v1/messages`: history, and sending without a socket.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use super::Api;
+use super::caller::Caller;
+use super::extract::{Json, Path, Query};
+use crate::gateway::Problem;
+use crate::gateway::commands::{Destination, Draft, range};
+use crate::model::{ClientId, ConversationId, PushOverride, Seq, UserId};
+use crate::protocol::{Message, encode_part};
+
+#[derive(Deserialize)]
+pub struct HistoryQuery {
+    before: Option<Seq>,
+    after: Option<Seq>,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub struct MessageList {
+    messages: Vec<Box<RawValue>>,
+    has_more: bool,
+    first_seq: Seq,
+}
+
+/// `GET /v1/conversations/{id}/messages`
+pub async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<axum::Json<MessageList>, Problem> {
+    let range = range(query.before, query.after)?;
+    let page = api.gateway.history(id, &caller.user_id, range, query.limit).await?;
+    Ok(axum::Json(MessageList {
+        messages: page.entries.iter().map(|entry| encode_part(&Message::from(entry))).collect(),
+        has_more: page.has_more,
+        first_seq: page.first_seq,
+    }))
+}
+
+#[derive(Deserialize)]
+pub struct SendRequest {
+    to: Option<UserId>,
+    client_id: ClientId,
+    text: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    data: Option<Box<RawValue>>,
+    reply_to: Option<Seq>,
+    #[serde(default)]
+    mentions: Vec<UserId>,
+    push: Option<PushOverride>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Durable, will get a seq.
+#[derive(Serialize)]
+pub struct AcceptedBody {
+    client_id: ClientId,
+    conversation_id: ConversationId,
+}
+
+/// `POST /v1/conversations/{id}/messages`
+pub async fn send(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+    Json(request): Json<SendRequest>,
+) -> Result<(StatusCode, axum::Json<AcceptedBody>), Problem> {
+    api.send(caller, Destination::Conversation(id), request).await
+}
+
+/// `POST /v1/messages`
+pub async fn send_to_user(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(mut request): Json<SendRequest>,
+) -> Result<(StatusCode, axum::Json<AcceptedBody>), Problem> {
+    let to = request.to.take().ok_or_else(|| Problem::bad_request("`to` says to whom"))?;
+    api.send(caller, Destination::User(to), request).await
+}
+
+impl Api {
+    async fn send(
+        &self,
+        caller: Caller,
+        destination: Destination,
+        request: SendRequest,
+    ) -> Result<(StatusCode, axum::Json<AcceptedBody>), Problem> {
+        if request.push.is_some() && !caller.by_server {
+            return Err(Problem::bad_request("`push` is for application backends with a server key"));
+        }
+        let draft = Draft {
+            destination,
+            client_id: request.client_id,
+            text: request.text,
+            data: request.data,
+            reply_to: request.reply_to,
+            mentions: request.mentions,
+            push: request.push,
+        };
+        let client_id = draft.client_id;
+        let conversation_id = self.gateway.send(&caller.asking(), draft).await?;
+        Ok((StatusCode::ACCEPTED, axum::Json(AcceptedBody { client_id, conversation_id })))
+    }
+}

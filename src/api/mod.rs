@@ -1,0 +1,81 @@
+//! The HTTP API: one file a resource.
+
+mod accounts;
+mod caller;
+mod conversations;
+mod extract;
+mod me;
+mod members;
+mod messages;
+mod page;
+mod problem;
+mod server;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::routing::{any, get, patch, post, put};
+
+use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
+use crate::gateway::{Gateway, Problem, handshake};
+use crate::protocol::ErrorCode;
+
+pub use self::problem::problem;
+pub use self::server::{Server, serve};
+
+/// What the routes work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    pub gateway: Gateway,
+    pub server_keys: Arc<ServerKeys>,
+    /// Set where built-in accounts are switched on.
+    pub accounts: Option<Arc<Accounts>>,
+}
+
+/// Built-in accounts.
+pub struct Accounts {
+    pub passwords: Passwords,
+    pub attempts: AttemptLimiter,
+    pub issuer: Issuer,
+    /// How long a sign-in lasts.
+    pub session_ttl: Duration,
+}
+
+impl FromRef<Api> for Gateway {
+    fn from_ref(api: &Api) -> Self {
+        api.gateway.clone()
+    }
+}
+
+/// All routes.
+pub fn router(api: Api) -> Router {
+    let settings = &api.gateway.settings;
+    let routes = Router::new()
+        .route("/v1/accounts", post(accounts::create))
+        .route("/v1/sessions", post(sessions::create).delete(sessions::end))
+        .route("/v1/me", get(me::read).patch(me::change))
+        .route("/v1/conversations", get(conversations::list).post(conversations::create))
+        .route("/v1/conversations/{id}", get(conversations::read).patch(conversations::change))
+        .route("/v1/conversations/{id}/members", get(members::list).post(members::add))
+        .route("/v1/conversations/{id}/members/me", patch(members::prefer))
+        .route("/v1/conversations/{id}/members/{user_id}", put(members::put).delete(members::remove))
+        .route("/v1/conversations/{id}/messages", get(messages::list).post(messages::send))
+        .route("/v1/messages", post(messages::send_to_user))
+        .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
+        .route("/v1/ws", any(handshake::upgrade))
+        .method_not_allowed_fallback(wrong_method);
+    let routes = if settings.server.page { page::add(routes) } else { routes };
+    routes.fallback(nothing_here).with_state(api)
+}
+
+async fn nothing_here() -> Problem {
+    Problem::new(ErrorCode::NotFound, "there is nothing at this address")
+}
+
+async fn wrong_method() -> axum::response::Response {
+    let wrong = Problem::new(ErrorCode::Unsupported, "this address does not do that");
+    problem(axum::http::StatusCode::METHOD_NOT_ALLOWED, &wrong)
+}

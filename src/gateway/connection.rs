@@ -1,0 +1,452 @@
+//! One socket's life: first nobody knows who it is, then it is a [`Session`] with one loop.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Instant, Sleep};
+
+use super::Gateway;
+use super::commands::Work;
+use super::handshake::Arrival;
+use super::limits::TokenBucket;
+use super::login::{Identity, Rejected};
+use super::meters;
+use super::outbox::Next;
+use super::session::{NewSession, Problem, Session};
+use crate::model::{SessionId, Timestamp};
+use crate::protocol::{
+    BadFrame, ClientFrame, CloseCode, Encoding, ErrorFrame, Hello, Reconnect, Ref, ServerFrame, encode, parse,
+};
+use crate::telemetry::metrics::{Direction, FrameType, HandshakeResult, RejectReason, Resumed};
+
+/// What is known of a socket when it opens.
+pub struct Opening {
+    pub encoding: Encoding,
+    /// Set when the upgrade carried a token.
+    pub identity: Option<Identity>,
+    pub arrival: Arrival,
+}
+
+/// Bytes that may be in the socket's buffer before the outbox has to wait: then it fills, and is bounded.
+const UNFLUSHED: usize = 64 * 1024;
+
+/// Serves one socket to its end.
+pub async fn run(gateway: Gateway, mut socket: WebSocket, opening: Opening) {
+    let metrics = Arc::clone(&gateway.metrics);
+    metrics.gateway.connections.inc();
+    let began = Instant::now();
+    let linger = opening.arrival.linger.clone();
+    let code = match identify(&gateway, &mut socket, opening).await {
+        Ok(identified) => {
+            metrics
+                .gateway
+                .handshake_duration_seconds
+                .get(HandshakeResult::Ok)
+                .observe(began.elapsed().as_secs_f64());
+            serve(&gateway, &mut socket, identified).await
+        }
+        Err(end) => {
+            let result = match end {
+                Some(CloseCode::NoHello) => HandshakeResult::Timeout,
+                Some(_) => HandshakeResult::Rejected,
+                None => HandshakeResult::Error,
+            };
+            metrics.gateway.handshake_duration_seconds.get(result).observe(began.elapsed().as_secs_f64());
+            end
+        }
+    };
+    if let Some(code) = code {
+        linger.ask();
+        close(&mut socket, code, gateway.settings.gateway.close_timeout).await;
+    }
+    metrics.gateway.connections.dec();
+    metrics.gateway.connections_closed_total.get(meters::closing(code.unwrap_or(CloseCode::Normal))).inc();
+    metrics.gateway.connection_duration_seconds.observe(began.elapsed().as_secs_f64());
+}
+
+/// Says why, and gives the peer a moment to say that it heard.
+async fn close(socket: &mut WebSocket, code: CloseCode, timeout: std::time::Duration) {
+    let frame = CloseFrame { code: code.number(), reason: Utf8Bytes::from_static(code.reason()) };
+    let closing = async {
+        if socket.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // Past the time the stream is dropped, which lingers on its own.
+    let _ = tokio::time::timeout(timeout, closing).await;
+}
+
+struct Identified {
+    session: Arc<Session>,
+    reference: Option<Ref>,
+    hello: Box<Hello>,
+}
+
+/// Waits for `hello`. `Err(None)`: the peer is gone.
+async fn identify(
+    gateway: &Gateway,
+    socket: &mut WebSocket,
+    opening: Opening,
+) -> Result<Identified, Option<CloseCode>> {
+    let deadline = opening.arrival.accepted_at + gateway.settings.gateway.hello_timeout;
+    let room = gateway.metrics.gateway.connections.get() <= gateway.settings.max_connections as i64;
+    if !room {
+        gateway.metrics.gateway.connections_rejected_total.get(RejectReason::Capacity).inc();
+        advise(socket, opening.encoding, rand::random_range(1000..5000), "full").await;
+        return Err(Some(CloseCode::TryAgainLater));
+    }
+    let (reference, hello) = match tokio::time::timeout_at(deadline, first(socket, &opening)).await {
+        Ok(hello) => hello?,
+        Err(_) => return Err(Some(CloseCode::NoHello)),
+    };
+    gateway.metrics.gateway.frames_total.get(Direction::In, FrameType::Hello).inc();
+    match enter(gateway, &opening, &hello).await {
+        Ok(session) => Ok(Identified { session, reference, hello }),
+        Err(rejected) => {
+            let reason = match &rejected {
+                Rejected::Later(_) => RejectReason::Rate,
+                Rejected::Token(_) | Rejected::Unknown | Rejected::Expelled => RejectReason::Auth,
+            };
+            gateway.metrics.gateway.connections_rejected_total.get(reason).inc();
+            if let Rejected::Later(after) = &rejected {
+                let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                advise(socket, opening.encoding, millis, "try again later").await;
+            } else {
+                refuse(socket, opening.encoding, reference.as_ref(), &rejected.problem()).await;
+            }
+            Err(Some(rejected.close_code()))
+        }
+    }
+}
+
+/// The first frame, which must be `hello`.
+async fn first(
+    socket: &mut WebSocket,
+    opening: &Opening,
+) -> Result<(Option<Ref>, Box<Hello>), Option<CloseCode>> {
+    loop {
+        let message = match socket.next().await {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Err(failure(error)),
+            None => return Err(None),
+        };
+        let Some(payload) = payload(message) else { continue };
+        let problem = match read(opening.encoding, &payload) {
+            Ok((reference, ClientFrame::Hello(hello))) => return Ok((reference, hello)),
+            Ok((reference, _)) => (reference, Problem::bad_request("the first frame is `hello`")),
+            Err(bad) => (bad.reference, Problem::new(bad.code, bad.message)),
+        };
+        refuse(socket, opening.encoding, problem.0.as_ref(), &problem.1).await;
+        return Err(Some(CloseCode::NoHello));
+    }
+}
+
+/// Turns `hello` into a session, which is in the registry: from here on it gets events.
+async fn enter(gateway: &Gateway, opening: &Opening, hello: &Hello) -> Result<Arc<Session>, Rejected> {
+    let identity = match (&opening.identity, &hello.token) {
+        (Some(identity), None) => identity.clone(),
+        (known, Some(token)) => {
+            let shown = gateway.verify(token).await?;
+            if known.as_ref().is_some_and(|known| known.user_id != shown.user_id) {
+                return Err(Rejected::Token(crate::auth::TokenError::BadSubject));
+            }
+            shown
+        }
+        (None, None) => return Err(Rejected::Token(crate::auth::TokenError::Malformed)),
+    };
+    gateway.wait_for_turn().await?;
+    gateway.admit(&identity).await?;
+    let settings = &gateway.settings.gateway;
+    let session = Arc::new(Session::new(NewSession {
+        id: SessionId::new(),
+        device_id: hello.device_id.clone().or(identity.device_id),
+        user_id: identity.user_id,
+        sign_in: identity.sign_in,
+        encoding: opening.encoding,
+        outbox_bytes: settings.outbox_bytes,
+        active: hello.active.unwrap_or(true),
+        expires_at: identity.expires_at,
+        issued_at: identity.issued_at,
+        messages: TokenBucket::new(settings.messages_per_second, settings.message_burst, Instant::now()),
+    }));
+    if gateway.registry.add(&session) > settings.sockets_per_user {
+        gateway.leave(&session).await;
+        return Err(Rejected::Later(std::time::Duration::from_secs(30)));
+    }
+    let resumed = if hello.cursors.is_empty() { Resumed::No } else { Resumed::Yes };
+    gateway.metrics.gateway.connections_opened_total.get(resumed).inc();
+    Ok(session)
+}
+
+/// The socket's loop. Answers the code to close it with, or `None` when the peer is gone.
+async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified) -> Option<CloseCode> {
+    let Identified { session, reference, hello } = identified;
+    gateway.welcome(&session, reference.as_ref());
+    let login = gateway.clone().come_in(Arc::clone(&session), reference, hello.cursors);
+    let now = Instant::now();
+    let mut driver = Driver {
+        gateway,
+        session: &session,
+        socket,
+        work: Some(Box::pin(login)),
+        unflushed: 0,
+        last_seen: now,
+        next_ping: now + gateway.settings.gateway.heartbeat,
+        bad: BadFrames { since: now, count: 0 },
+    };
+    let timer = tokio::time::sleep_until(driver.next_deadline());
+    tokio::pin!(timer);
+    let code = driver.run(timer).await;
+    // Work that was under way is given up here: whatever it accepted stands all the same.
+    drop(driver);
+    gateway.leave(&session).await;
+    code
+}
+
+struct Driver<'a> {
+    gateway: &'a Gateway,
+    session: &'a Arc<Session>,
+    socket: &'a mut WebSocket,
+    /// What the last frame asked for, while that is under way: the next frame waits, the outbox does not.
+    work: Option<Work>,
+    /// Bytes in the socket's buffer.
+    unflushed: usize,
+    last_seen: Instant,
+    next_ping: Instant,
+    bad: BadFrames,
+}
+
+enum Wake {
+    Input(Option<Result<Message, axum::Error>>),
+    Output(Next),
+    Timer,
+    Broken,
+}
+
+impl Driver<'_> {
+    async fn run(&mut self, mut timer: Pin<&mut Sleep>) -> Option<CloseCode> {
+        loop {
+            match poll_fn(|cx| self.poll(cx, timer.as_mut())).await {
+                Wake::Broken | Wake::Input(None) => return None,
+                Wake::Input(Some(Err(error))) => return failure(error),
+                Wake::Input(Some(Ok(message))) => {
+                    self.last_seen = Instant::now();
+                    if let Some(payload) = payload(message)
+                        && let Err(code) = self.take(&payload)
+                    {
+                        self.drain_outbox().await;
+                        return Some(code);
+                    }
+                }
+                Wake::Output(Next::Frames(frames)) => self.feed(frames).await?,
+                Wake::Output(Next::Close(frames, code)) => {
+                    if code != CloseCode::SlowConsumer {
+                        self.feed(frames).await;
+                    }
+                    return Some(code);
+                }
+                Wake::Timer => {
+                    if let Some(code) = self.tick().await {
+                        return Some(code);
+                    }
+                    timer.as_mut().reset(self.next_deadline());
+                }
+            }
+        }
+    }
+
+    /// What is to be done next. Everything here can be polled again.
+    fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Wake> {
+        if self.unflushed > 0 {
+            match self.socket.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = 0,
+                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Broken),
+                Poll::Pending => {}
+            }
+        }
+        if self.unflushed < UNFLUSHED {
+            if let Poll::Ready(next) = self.session.outbox.poll_next(cx) {
+                return Poll::Ready(Wake::Output(next));
+            }
+        } else if let Some(next) = self.session.outbox.poll_close(cx) {
+            return Poll::Ready(Wake::Output(next));
+        }
+        if let Some(work) = &mut self.work
+            && work.as_mut().poll(cx).is_ready()
+        {
+            self.work = None;
+        }
+        if self.work.is_none()
+            && let Poll::Ready(input) = self.socket.poll_next_unpin(cx)
+        {
+            return Poll::Ready(Wake::Input(input));
+        }
+        // Work may have put answers into the outbox since it was looked at; its waker is registered and fires.
+        if timer.poll(cx).is_ready() { Poll::Ready(Wake::Timer) } else { Poll::Pending }
+    }
+
+    /// Puts frames into the socket's buffer; `None` when the peer is gone.
+    async fn feed(&mut self, frames: impl IntoIterator<Item = Bytes>) -> Option<()> {
+        let metrics = &self.gateway.metrics.gateway;
+        for frame in frames {
+            let kind = match self.session.encoding {
+                Encoding::Json => meters::outgoing(&frame),
+                Encoding::MessagePack => FrameType::Unknown,
+            };
+            metrics.frames_total.get(Direction::Out, kind).inc();
+            metrics.frame_bytes_total.get(Direction::Out, kind).inc_by(frame.len() as u64);
+            self.unflushed += frame.len();
+            self.socket.feed(message(self.session.encoding, frame)).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// Writes what is there before a close, as far as the peer takes it at once.
+    async fn drain_outbox(&mut self) {
+        if let Some(Next::Frames(frames) | Next::Close(frames, _)) = self.session.outbox.take() {
+            // A peer that is gone needs no last words.
+            let _ = self.feed(frames).await;
+        }
+    }
+
+    /// Does what a frame asks for, or begins to.
+    fn take(&mut self, payload: &Payload) -> Result<(), CloseCode> {
+        let metrics = &self.gateway.metrics.gateway;
+        let length = payload.bytes.len() as u64;
+        match read(self.session.encoding, payload) {
+            Ok((reference, frame)) => {
+                let kind = meters::incoming(&frame);
+                metrics.frames_total.get(Direction::In, kind).inc();
+                metrics.frame_bytes_total.get(Direction::In, kind).inc_by(length);
+                self.work = self.gateway.act(self.session, reference, frame);
+                Ok(())
+            }
+            Err(bad) => {
+                metrics.frames_total.get(Direction::In, FrameType::Unknown).inc();
+                metrics.frame_bytes_total.get(Direction::In, FrameType::Unknown).inc_by(length);
+                let problem = Problem::new(bad.code, bad.message);
+                self.session.refuse(bad.reference.as_ref(), bad.client_id, &problem);
+                self.bad.count(Instant::now(), self.gateway.settings.gateway.bad_frames_per_minute)
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let settings = &self.gateway.settings.gateway;
+        let idle = self.last_seen + settings.heartbeat + settings.heartbeat_grace;
+        let expires = Instant::now() + self.session.expires_at().since(Timestamp::now());
+        self.next_ping.min(idle).min(expires)
+    }
+
+    async fn tick(&mut self) -> Option<CloseCode> {
+        let settings = &self.gateway.settings.gateway;
+        let now = Instant::now();
+        if self.session.expires_at() <= Timestamp::now() {
+            return Some(CloseCode::Unauthenticated);
+        }
+        if now.duration_since(self.last_seen) >= settings.heartbeat + settings.heartbeat_grace {
+            return Some(CloseCode::GoingAway);
+        }
+        if now >= self.next_ping {
+            self.next_ping = now + settings.heartbeat;
+            // Something is in the buffer now, whatever its length.
+            self.unflushed += 2;
+            // A peer that is gone shows at the next read.
+            let _ = self.socket.feed(Message::Ping(Bytes::new())).await;
+        }
+        None
+    }
+}
+
+/// Frames that could not be taken, in the current minute.
+struct BadFrames {
+    since: Instant,
+    count: u32,
+}
+
+impl BadFrames {
+    fn count(&mut self, now: Instant, limit: u32) -> Result<(), CloseCode> {
+        if now.duration_since(self.since) >= std::time::Duration::from_secs(60) {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count += 1;
+        if self.count >= limit { Err(CloseCode::TooManyBadFrames) } else { Ok(()) }
+    }
+}
+
+/// A data message of the peer.
+struct Payload {
+    bytes: Bytes,
+    text: bool,
+}
+
+/// `None` for control frames, which the library answers.
+fn payload(message: Message) -> Option<Payload> {
+    match message {
+        Message::Text(text) => Some(Payload { bytes: text.into(), text: true }),
+        Message::Binary(bytes) => Some(Payload { bytes, text: false }),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+    }
+}
+
+fn read(encoding: Encoding, payload: &Payload) -> Result<(Option<Ref>, ClientFrame), BadFrame> {
+    let bad = |message: &str| BadFrame {
+        reference: None,
+        code: crate::protocol::ErrorCode::BadRequest,
+        message: message.to_owned(),
+        client_id: None,
+    };
+    match (encoding, payload.text) {
+        (Encoding::Json, false) => return Err(bad("tidings.v1.json speaks in text frames")),
+        (Encoding::MessagePack, true) => return Err(bad("tidings.v1.msgpack speaks in binary frames")),
+        (Encoding::Json, true) | (Encoding::MessagePack, false) => {}
+    }
+    let json = encoding.to_json(&payload.bytes).ok_or_else(|| bad("not the MessagePack of a JSON object"))?;
+    parse(&json)
+}
+
+fn message(encoding: Encoding, frame: Bytes) -> Message {
+    match encoding {
+        Encoding::Json => match Utf8Bytes::try_from(frame) {
+            Ok(text) => Message::Text(text),
+            Err(_) => Message::Text(Utf8Bytes::from_static("{\"type\":\"error\",\"code\":\"internal\"}")),
+        },
+        Encoding::MessagePack => Message::Binary(frame),
+    }
+}
+
+/// The code for a socket that failed; `None` when the peer is gone.
+fn failure(error: axum::Error) -> Option<CloseCode> {
+    let error = error.into_inner();
+    match error.downcast_ref::<tungstenite::Error>()? {
+        tungstenite::Error::Capacity(_) => Some(CloseCode::TooLarge),
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => Some(CloseCode::Protocol),
+        tungstenite::Error::Utf8(_) => Some(CloseCode::InvalidText),
+        _ => None,
+    }
+}
+
+async fn refuse(socket: &mut WebSocket, encoding: Encoding, reference: Option<&Ref>, problem: &Problem) {
+    let frame = ServerFrame::Error(ErrorFrame {
+        reference: reference.map(|text| &**text),
+        client_id: None,
+        conversation_id: None,
+        code: problem.code,
+        message: &problem.message,
+        retry_after_ms: problem.retry_after_ms,
+    });
+    // A peer that is gone needs no answer.
+    let _ = socket.send(message(encoding, encoding.from_json(&encode(&frame)))).await;
+}
+
+async fn advise(socket: &mut WebSocket, encoding: Encoding, after_ms: u64, reason: &str) {
+    let frame = ServerFrame::Reconnect(Reconnect { after_ms, reason });
+    // A peer that is gone needs no advice.
+    let _ = socket.send(message(encoding, encoding.from_json(&encode(&frame)))).await;
+}

@@ -1,0 +1,61 @@
+//! Rates.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A token bucket: so many a second, and so many at once after a pause.
+#[derive(Debug, Clone)]
+pub struct TokenBucket {
+    /// What is left, in takes.
+    level: f64,
+    burst: f64,
+    per_second: f64,
+    at: Instant,
+}
+
+impl TokenBucket {
+    /// A full one. `per_second` 0 means no limit.
+    pub fn new(per_second: u32, burst: u32, now: Instant) -> Self {
+        let burst = f64::from(burst.max(1));
+        Self { level: burst, burst, per_second: f64::from(per_second), at: now }
+    }
+
+    /// Takes one, or says when there will be one.
+    pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        if self.per_second == 0.0 {
+            return Ok(());
+        }
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.level = (self.level + passed * self.per_second).min(self.burst);
+        self.at = now;
+        if self.level >= 1.0 {
+            self.level -= 1.0;
+            Ok(())
+        } else {
+            Err(Duration::from_secs_f64((1.0 - self.level) / self.per_second))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_and_then_the_rate() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(10, 3, start);
+        assert_eq!((0..4).filter(|_| bucket.take(start).is_ok()).count(), 3);
+        assert_eq!(bucket.take(start), Err(Duration::from_millis(100)));
+        assert!(bucket.take(start + Duration::from_millis(100)).is_ok());
+        assert!(bucket.take(start + Duration::from_millis(150)).is_err());
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_limit() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(0, 1, start);
+        assert!((0..1000).all(|_| bucket.take(start).is_ok()));
+    }
+}

@@ -1,0 +1,238 @@
+//! Coming in: who somebody is, whether they still may, their routes, their first sync.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::Gateway;
+use super::access::look_up_failed;
+use super::coalesce::Coalescer;
+use super::session::{Problem, Session};
+use crate::auth::{Claims, TokenError};
+use crate::model::{
+    Admission, Conversation, ConversationId, Denial, Membership, Seq, SessionId, Timestamp, UserId,
+};
+use crate::protocol::{CloseCode, ErrorCode, Ref, ServerFrame, Welcome};
+use crate::store::{PageOf, Store};
+
+/// Look-ups that many logins make at once.
+pub struct Logins {
+    admissions: Coalescer<Admission, Result<(), Denial>>,
+    groups: Coalescer<UserId, Vec<Membership>>,
+    pages: Coalescer<PageOf, Vec<Conversation>>,
+    pace: Mutex<Instant>,
+}
+
+/// Somebody whose token is good and who may come in.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub user_id: UserId,
+    pub sign_in: Option<SessionId>,
+    pub expires_at: Timestamp,
+    pub issued_at: Option<Timestamp>,
+    /// The device that the token is bound to.
+    pub device_id: Option<crate::model::DeviceId>,
+}
+
+/// Why somebody does not come in.
+#[derive(Debug, Clone)]
+pub enum Rejected {
+    /// The token is not good.
+    Token(TokenError),
+    /// No such user, and none is to be made.
+    Unknown,
+    /// Deactivated, or the token was revoked.
+    Expelled,
+    /// The store is away, or there are too many at once: try again then.
+    Later(Duration),
+}
+
+impl Rejected {
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Token(_) | Self::Unknown => CloseCode::Unauthenticated,
+            Self::Expelled => CloseCode::Expelled,
+            Self::Later(_) => CloseCode::TryAgainLater,
+        }
+    }
+
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Token(error) => Problem::new(ErrorCode::Unauthenticated, error.reason()),
+            Self::Unknown => Problem::new(ErrorCode::NotFound, "there is no such user"),
+            Self::Expelled => {
+                Problem::new(ErrorCode::Unauthenticated, "the user is deactivated or the token revoked")
+            }
+            Self::Later(after) => Problem::unavailable(
+                "not now",
+                u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+            ),
+        }
+    }
+}
+
+impl Logins {
+    pub fn new(store: &Arc<dyn Store>) -> Self {
+        let (one, two, three) = (Arc::clone(store), Arc::clone(store), Arc::clone(store));
+        Self {
+            admissions: Coalescer::new(move |asked: Vec<Admission>| {
+                let store = Arc::clone(&one);
+                async move { store.admit(&asked).await }
+            }),
+            groups: Coalescer::new(move |users: Vec<UserId>| {
+                let store = Arc::clone(&two);
+                async move { store.groups_of(&users).await }
+            }),
+            pages: Coalescer::new(move |pages: Vec<PageOf>| {
+                let store = Arc::clone(&three);
+                async move { store.conversations_of(&pages).await }
+            }),
+            pace: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// A page of a user's conversations.
+    pub async fn page(&self, page: PageOf) -> Result<Vec<Conversation>, Problem> {
+        self.pages.get(page).await.map_err(|error| look_up_failed(&error))
+    }
+
+    /// When this login's turn is, at `rate` a second; `None` when `queue` others wait already.
+    fn turn(&self, rate: u32, queue: usize) -> Option<Instant> {
+        let now = Instant::now();
+        let mut next = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = (*next).max(now);
+        let waiting = turn.duration_since(now).as_secs_f64() * f64::from(rate);
+        if waiting > queue as f64 {
+            return None;
+        }
+        *next = turn + Duration::from_secs_f64(1.0 / f64::from(rate.max(1)));
+        Some(turn)
+    }
+}
+
+impl Gateway {
+    /// Who the token is of.
+    ///
+    /// # Errors
+    /// The token is not good, or not for this.
+    pub async fn verify(&self, token: &str) -> Result<Identity, Rejected> {
+        let claims = self.verifier.verify(token, SystemTime::now()).await.map_err(|error| {
+            if error.is_retryable() { Rejected::Later(Duration::from_secs(1)) } else { Rejected::Token(error) }
+        })?;
+        identity(claims)
+    }
+
+    /// Whether they may still come in.
+    pub async fn admit(&self, identity: &Identity) -> Result<(), Rejected> {
+        let admission = Admission {
+            user_id: identity.user_id.clone(),
+            issued_at: identity.issued_at,
+            session_id: identity.sign_in,
+            provision: self.settings.auto_provision,
+        };
+        match self.logins.admissions.get(admission).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Denial::Unknown)) => Err(Rejected::Unknown),
+            Ok(Err(Denial::Deactivated | Denial::Revoked)) => Err(Rejected::Expelled),
+            Err(error) => {
+                tracing::warn!(%error, "gateway.admit");
+                Err(Rejected::Later(Duration::from_millis(super::session::STORE_RETRY_MS)))
+            }
+        }
+    }
+
+    /// Waits for this login's turn in a storm.
+    pub(super) async fn wait_for_turn(&self) -> Result<(), Rejected> {
+        let server = &self.settings.server;
+        if server.handshake_rate == 0 {
+            return Ok(());
+        }
+        match self.logins.turn(server.handshake_rate, server.handshake_queue) {
+            Some(turn) => {
+                tokio::time::sleep_until(turn).await;
+                Ok(())
+            }
+            None => {
+                let spread = rand::random_range(1000..5000);
+                Err(Rejected::Later(Duration::from_millis(spread)))
+            }
+        }
+    }
+
+    pub(super) fn welcome(&self, session: &Session, reference: Option<&Ref>) {
+        session.answer(&ServerFrame::Welcome(Welcome {
+            reference: reference.map(|text| &**text),
+            session_id: session.id,
+            user_id: &session.user_id,
+            heartbeat_s: self.settings.gateway.heartbeat.as_secs(),
+            max_frame_bytes: self.settings.gateway.max_frame_bytes,
+            server_time: Timestamp::now(),
+        }));
+    }
+
+    /// Registers the socket's routes, *then* reads where its conversations are: what is stored in between comes as an event.
+    pub(super) async fn come_in(
+        self,
+        session: Arc<Session>,
+        reference: Option<Ref>,
+        cursors: HashMap<ConversationId, Seq>,
+    ) {
+        if let Err(problem) = self.enter(&session, reference.as_ref(), cursors).await {
+            tracing::warn!(problem = problem.message, "gateway.login");
+            session.refuse(reference.as_ref(), None, &problem);
+            session.close(CloseCode::TryAgainLater);
+        }
+    }
+
+    async fn enter(
+        &self,
+        session: &Arc<Session>,
+        reference: Option<&Ref>,
+        cursors: HashMap<ConversationId, Seq>,
+    ) -> Result<(), Problem> {
+        self.routes.user(session.user_id.clone()).await;
+        let memberships = self.logins.groups.get(session.user_id.clone()).await;
+        let memberships = memberships.map_err(|error| look_up_failed(&error))?;
+        if !memberships.is_empty() {
+            self.registry.join(&session.user_id, &memberships);
+            self.routes.groups(memberships.iter().map(|group| group.conversation_id).collect()).await;
+        }
+        self.sync(session, reference, cursors).await
+    }
+
+    /// The socket is gone: its routes go with it when it was its user's last here.
+    pub(super) async fn leave(&self, session: &Session) {
+        if let Some(groups) = self.registry.remove(session) {
+            self.routes.user(session.user_id.clone()).await;
+            self.routes.groups(groups).await;
+        }
+        let free = self.watchers.forget(session.id);
+        let gateway = *self.subscribed.borrow();
+        if let (Some(gateway), false) = (gateway, free.is_empty())
+            && let Err(error) = self.fanout.unwatch(gateway, &free).await
+        {
+            tracing::debug!(%error, "gateway.unwatch");
+        }
+    }
+}
+
+/// What the rest of the gateway needs of a token's claims.
+fn identity(claims: Claims) -> Result<Identity, Rejected> {
+    if claims.scope.is_some() {
+        return Err(Rejected::Token(TokenError::BadSubject));
+    }
+    let user_id = UserId::parse(&claims.user_id).map_err(|_| Rejected::Token(TokenError::BadSubject))?;
+    Ok(Identity {
+        user_id,
+        sign_in: claims.session_id.map(SessionId::from_uuid),
+        expires_at: millis(claims.expires_at.saturating_mul(1000)),
+        issued_at: claims.issued_at_ms.map(millis),
+        device_id: claims.device_id.and_then(|id| crate::model::DeviceId::parse(&id).ok()),
+    })
+}
+
+fn millis(value: u64) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(value).unwrap_or(i64::MAX))
+}

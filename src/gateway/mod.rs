@@ -1,0 +1,149 @@
+//! The gateway: holds the sockets, takes what clients send to the queue and brings them what the fan-out carries.
+//!
+//! A socket's life: [`handshake`] checks the upgrade, [`connection`] waits for `hello` and then loops, [`login`] registers its routes and
+//! syncs it, [`commands`] do what its frames ask for, [`outbox`] holds what waits to be written.
+
+pub mod access;
+mod coalesce;
+pub mod commands;
+mod connection;
+mod deliver;
+mod ephemeral;
+pub mod handshake;
+mod ingress;
+mod limits;
+mod linger;
+mod login;
+mod meters;
+mod outbox;
+mod positions;
+mod registry;
+mod requests;
+mod routes;
+mod session;
+mod sync;
+mod watchers;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::access::Access;
+use self::coalesce::Coalescer;
+use self::ephemeral::Ephemeral;
+use self::ingress::Ingress;
+use self::login::Logins;
+use self::positions::Positions;
+use self::registry::Registry;
+use self::requests::Requests;
+use self::routes::Routes;
+use self::watchers::Watchers;
+use crate::auth::Verifier;
+use crate::config;
+use crate::fanout::Fanout;
+use crate::model::GatewayId;
+use crate::queue::{Partitions, Queue};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+pub use self::linger::{Linger, Lingering};
+pub use self::session::Problem;
+
+/// What a gateway is made of.
+pub struct Parts {
+    pub settings: Settings,
+    pub queue: Arc<dyn Queue>,
+    pub store: Arc<dyn Store>,
+    pub fanout: Arc<dyn Fanout>,
+    pub verifier: Arc<Verifier>,
+    pub partitions: Partitions,
+    pub metrics: Arc<Metrics>,
+}
+
+/// The sections of the configuration that a gateway reads.
+#[derive(Clone)]
+pub struct Settings {
+    pub server: config::Server,
+    pub gateway: config::Gateway,
+    pub ingress: config::Ingress,
+    pub auto_provision: bool,
+    /// Origins of this machine are allowed, as in `dev`.
+    pub allow_loopback_origins: bool,
+    /// Sockets that may be open at once.
+    pub max_connections: usize,
+}
+
+/// A running gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+pub struct Inner {
+    pub settings: Settings,
+    pub store: Arc<dyn Store>,
+    pub fanout: Arc<dyn Fanout>,
+    pub verifier: Arc<Verifier>,
+    pub access: Access,
+    pub metrics: Arc<Metrics>,
+    registry: Arc<Registry>,
+    routes: Routes,
+    ingress: Ingress,
+    watchers: Watchers,
+    positions: Positions,
+    requests: Requests,
+    logins: Logins,
+    ephemeral: Ephemeral,
+    /// The id of the subscription that stands; `None` while there is none.
+    subscribed: watch::Sender<Option<GatewayId>>,
+    draining: AtomicBool,
+    /// Sockets' tasks and what they leave behind.
+    tasks: TaskTracker,
+}
+
+impl Deref for Gateway {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Gateway {
+    /// Starts the gateway's own tasks, which end with `stop`.
+    pub fn start(parts: Parts, stop: &CancellationToken) -> Self {
+        let Parts { settings, queue, store, fanout, verifier, partitions, metrics } = parts;
+        let registry = Arc::new(Registry::new());
+        let gateway = Self(Arc::new(Inner {
+            access: Access::new(Arc::clone(&store), settings.gateway.conversation_cache),
+            routes: Routes::start(Arc::clone(&registry), Arc::clone(&fanout)),
+            ingress: Ingress::start(&queue, partitions, settings.ingress.clone(), &metrics),
+            logins: Logins::new(&store),
+            ephemeral: Ephemeral::start(Arc::clone(&fanout)),
+            watchers: Watchers::default(),
+            positions: Positions::default(),
+            requests: Requests::default(),
+            subscribed: watch::Sender::new(None),
+            draining: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+            registry,
+            settings,
+            store,
+            fanout,
+            verifier,
+            metrics,
+        }));
+        gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
+        gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
+        gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        gateway
+    }
+
+    /// Resolves once the gateway hears events.
+    pub async fn ready(&self) {
+        let mut subscribed = self.subscribed.subscribe();
+        // An error means that the gateway is gone; its own sender is held here.
+        let _ = subscribed.wait_for(Option::is_some).await;
+    }
+}

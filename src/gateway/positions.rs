@@ -1,0 +1,167 @@
+//! Read and delivered positions: coalesced, written in batches, told to the other members.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use crate::fanout::Acknowledgement;
+use crate::model::{ConversationId, ConversationKind, DeviceId, Event, EventBody, Seq, Target, UserId};
+use crate::protocol::{Receipt, ServerFrame, encode};
+use crate::store::{Advanced, Position};
+
+/// Positions that wait to be written: at most one a user and conversation, however often they moved.
+#[derive(Default)]
+pub struct Positions(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    positions: HashMap<(ConversationId, UserId), (Seq, Seq)>,
+    acknowledged: HashMap<(ConversationId, UserId, Option<DeviceId>, bool), Seq>,
+}
+
+/// Past this many, positions are dropped: clients say them again with the next message that they acknowledge.
+const LIMIT: usize = 200_000;
+/// Positions in one statement.
+const TOGETHER: usize = 1000;
+
+impl Positions {
+    pub fn read(&self, conversation_id: ConversationId, user: &UserId, seq: Seq) {
+        self.note(conversation_id, user, |(read, delivered)| (read.max(seq), delivered.max(seq)));
+    }
+
+    pub fn acknowledged(
+        &self,
+        conversation_id: ConversationId,
+        user: &UserId,
+        device: Option<&DeviceId>,
+        foreground: bool,
+        seq: Seq,
+    ) {
+        self.note(conversation_id, user, |(read, delivered)| (read, delivered.max(seq)));
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.acknowledged.len() < LIMIT {
+            let key = (conversation_id, user.clone(), device.cloned(), foreground);
+            let known = waiting.acknowledged.entry(key).or_default();
+            *known = seq.max(*known);
+        }
+    }
+
+    fn note(
+        &self,
+        conversation_id: ConversationId,
+        user: &UserId,
+        change: impl FnOnce((Seq, Seq)) -> (Seq, Seq),
+    ) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.positions.len() < LIMIT {
+            let known = waiting.positions.entry((conversation_id, user.clone())).or_default();
+            *known = change(*known);
+        }
+    }
+
+    fn take(&self) -> (Vec<Position>, Vec<Acknowledgement>) {
+        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let positions = waiting.positions.into_iter().map(
+            |((conversation_id, user_id), (read_seq, delivered_seq))| Position {
+                conversation_id,
+                user_id,
+                read_seq,
+                delivered_seq,
+            },
+        );
+        let acknowledged = waiting.acknowledged.into_iter().map(
+            |((conversation_id, user_id, device_id, foreground), seq)| Acknowledgement {
+                user_id,
+                device_id,
+                conversation_id,
+                seq,
+                foreground,
+            },
+        );
+        (positions.collect(), acknowledged.collect())
+    }
+
+    /// Puts back what could not be written.
+    fn put_back(&self, positions: &[Position]) {
+        for position in positions {
+            self.note(position.conversation_id, &position.user_id, |(read, delivered)| {
+                (read.max(position.read_seq), delivered.max(position.delivered_seq))
+            });
+        }
+    }
+}
+
+impl Gateway {
+    /// Writes positions every `gateway.positions_flush` until `stop`, and a last time then.
+    pub(super) async fn flush_positions(self, stop: CancellationToken) {
+        loop {
+            let stopped = tokio::select! {
+                () = stop.cancelled() => true,
+                () = tokio::time::sleep(self.settings.gateway.positions_flush) => false,
+            };
+            self.flush().await;
+            if stopped {
+                return;
+            }
+        }
+    }
+
+    async fn flush(&self) {
+        let (positions, acknowledged) = self.positions.take();
+        if !acknowledged.is_empty()
+            && let Err(error) = self.fanout.acknowledge(&acknowledged).await
+        {
+            tracing::warn!(%error, "gateway.acknowledge");
+        }
+        for some in positions.chunks(TOGETHER) {
+            match self.store.advance(some).await {
+                Ok(advanced) => self.tell(advanced).await,
+                Err(error) => {
+                    tracing::warn!(%error, "gateway.positions");
+                    if error.is_retryable() {
+                        self.positions.put_back(some);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends receipts to the members of conversations that are small enough.
+    async fn tell(&self, advanced: Vec<Advanced>) {
+        let mut events = Vec::with_capacity(advanced.len());
+        for moved in advanced {
+            let asking = super::access::Asking { id: &moved.user_id, connected: true };
+            let action = super::access::Action::Take;
+            let Ok(known) = self.access.check(moved.conversation_id, &asking, action).await else { continue };
+            if known.view.members.len() > self.settings.gateway.receipts_max_members {
+                continue;
+            }
+            let json = encode(&ServerFrame::Receipt(Receipt {
+                conversation_id: moved.conversation_id,
+                user_id: &moved.user_id,
+                delivered_seq: moved.delivered_seq,
+                read_seq: moved.read_seq,
+            }));
+            let target = match known.view.kind {
+                ConversationKind::Direct => {
+                    Target::Users(known.view.members.iter().map(|(user, _)| user.clone()).collect())
+                }
+                ConversationKind::Group | ConversationKind::Channel => {
+                    Target::Group(moved.conversation_id, Vec::new())
+                }
+            };
+            events.push(Event {
+                target,
+                body: EventBody::Frame { json, stamp: None, except: None, received_ms: 0 },
+            });
+        }
+        if events.is_empty() {
+            return;
+        }
+        if let Err(error) = self.fanout.publish(events).await {
+            tracing::warn!(%error, "gateway.receipts");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Who is connected here: sockets by user, and local members by group.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::session::Session;
+use crate::model::{ConversationId, Membership, Seq, UserId, View};
+
+/// The sockets of this gateway. Locks are short and never held across an await.
+pub struct Registry {
+    users: Shards<UserId, Local>,
+    groups: Shards<ConversationId, LocalGroup>,
+    sessions: AtomicUsize,
+}
+
+/// A user with at least one socket here.
+#[derive(Default)]
+struct Local {
+    sessions: Vec<Arc<Session>>,
+    groups: Vec<ConversationId>,
+}
+
+/// A group with at least one member connected here.
+#[derive(Default)]
+struct LocalGroup {
+    /// Of which change of members `users` knows; an event with a higher one has them loaded anew.
+    members_seq: Seq,
+    users: HashSet<UserId>,
+}
+
+const SHARDS: usize = 64;
+
+struct Shards<K, V> {
+    shards: Box<[Mutex<HashMap<K, V>>]>,
+    hasher: RandomState,
+}
+
+impl<K: Hash + Eq, V> Shards<K, V> {
+    fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+    }
+
+    fn of(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
+        let shard = self.hasher.hash_one(key) as usize % SHARDS;
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn each(&self) -> impl Iterator<Item = MutexGuard<'_, HashMap<K, V>>> {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Registry {
+    pub fn new() -> Self {
+        Self { users: Shards::new(), groups: Shards::new(), sessions: AtomicUsize::new(0) }
+    }
+
+    /// Sockets that have said who they are.
+    pub fn len(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Adds a socket; answers how many its user has here now.
+    pub fn add(&self, session: &Arc<Session>) -> usize {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+        let mut shard = self.users.of(&session.user_id);
+        let local = shard.entry(session.user_id.clone()).or_default();
+        local.sessions.push(Arc::clone(session));
+        local.sessions.len()
+    }
+
+    /// Removes a socket; answers the groups that nobody here is a member of any more, when it was its user's last.
+    pub fn remove(&self, session: &Session) -> Option<Vec<ConversationId>> {
+        let mut shard = self.users.of(&session.user_id);
+        let Entry::Occupied(mut local) = shard.entry(session.user_id.clone()) else { return None };
+        let before = local.get().sessions.len();
+        local.get_mut().sessions.retain(|other| other.id != session.id);
+        self.sessions.fetch_sub(before - local.get().sessions.len(), Ordering::Relaxed);
+        if !local.get().sessions.is_empty() {
+            return None;
+        }
+        let groups = local.remove().groups;
+        drop(shard);
+        Some(groups.into_iter().filter(|group| self.leave(*group, &session.user_id)).collect())
+    }
+
+    pub fn is_connected(&self, user: &UserId) -> bool {
+        self.users.of(user).contains_key(user)
+    }
+
+    /// The user's sockets here.
+    pub fn sessions_of(&self, user: &UserId) -> Vec<Arc<Session>> {
+        self.users.of(user).get(user).map(|local| local.sessions.clone()).unwrap_or_default()
+    }
+
+    pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Session)) {
+        if let Some(local) = self.users.of(user).get(user) {
+            for session in &local.sessions {
+                visit(session);
+            }
+        }
+    }
+
+    /// All sockets, a shard at a time.
+    pub fn for_each_session(&self, mut visit: impl FnMut(&Arc<Session>)) {
+        for shard in self.users.each() {
+            for session in shard.values().flat_map(|local| &local.sessions) {
+                visit(session);
+            }
+        }
+    }
+
+    /// The user, who is connected here, is a member of these groups; answers those that had nobody here before.
+    pub fn join(&self, user: &UserId, memberships: &[Membership]) -> Vec<ConversationId> {
+        {
+            let mut shard = self.users.of(user);
+            let Some(local) = shard.get_mut(user) else { return Vec::new() };
+            for membership in memberships {
+                if !local.groups.contains(&membership.conversation_id) {
+                    local.groups.push(membership.conversation_id);
+                }
+            }
+        }
+        let mut fresh = Vec::new();
+        for membership in memberships {
+            let mut shard = self.groups.of(&membership.conversation_id);
+            let group = shard.entry(membership.conversation_id).or_insert_with(|| {
+                fresh.push(membership.conversation_id);
+                LocalGroup { members_seq: membership.members_seq, users: HashSet::new() }
+            });
+            group.users.insert(user.clone());
+            // Read before a change that the group knows of already: the next event has the members loaded anew.
+            group.members_seq = group.members_seq.min(membership.members_seq);
+        }
+        fresh
+    }
+
+    /// Takes a user out of a group; whether nobody here is left in it.
+    pub fn leave(&self, group: ConversationId, user: &UserId) -> bool {
+        let mut shard = self.groups.of(&group);
+        let Entry::Occupied(mut entry) = shard.entry(group) else { return false };
+        entry.get_mut().users.remove(user);
+        if entry.get().users.is_empty() {
+            entry.remove();
+            return true;
+        }
+        false
+    }
+
+    pub fn has_group(&self, group: ConversationId) -> bool {
+        self.groups.of(&group).contains_key(&group)
+    }
+
+    /// Whether the group's local members are those of this change of members, or of a later one.
+    pub fn knows_members(&self, group: ConversationId, members_seq: Seq) -> bool {
+        self.groups.of(&group).get(&group).is_some_and(|local| local.members_seq >= members_seq)
+    }
+
+    /// The group's members as the store has them now.
+    pub fn set_members(&self, view: &View) {
+        let connected: HashSet<UserId> =
+            view.members.iter().map(|(user, _)| user).filter(|user| self.is_connected(user)).cloned().collect();
+        for user in &connected {
+            if let Some(local) = self.users.of(user).get_mut(user)
+                && !local.groups.contains(&view.id)
+            {
+                local.groups.push(view.id);
+            }
+        }
+        let mut shard = self.groups.of(&view.id);
+        if connected.is_empty() {
+            shard.remove(&view.id);
+        } else {
+            shard.insert(view.id, LocalGroup { members_seq: view.members_seq, users: connected });
+        }
+    }
+
+    /// The group's members who are connected here.
+    pub fn members_here(&self, group: ConversationId) -> Vec<UserId> {
+        self.groups.of(&group).get(&group).map(|local| local.users.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn users(&self) -> Vec<UserId> {
+        self.users.each().flat_map(|shard| shard.keys().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    pub fn groups(&self) -> Vec<ConversationId> {
+        self.groups.each().flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
+    }
+}

@@ -1,0 +1,196 @@
+//! Keeping the routes: one task tells the fan-out which users and groups this gateway holds.
+//!
+//! It always registers what the registry says *then*, so calls for one user or group can neither overtake nor contradict each other,
+//! and those that come together share one call.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::registry::Registry;
+use crate::fanout::{Fanout, FanoutError};
+use crate::model::{ConversationId, Event, EventBody, GatewayId, Status, Target, UserId};
+use crate::protocol::{PresenceFrame, ServerFrame, encode};
+
+/// Tells the keeper that something may have changed.
+#[derive(Clone)]
+pub struct Routes {
+    changes: mpsc::Sender<Change>,
+}
+
+enum Change {
+    Keys(Vec<Key>, oneshot::Sender<()>),
+    /// A new subscription: everything is registered under its id.
+    Gateway(GatewayId, oneshot::Sender<()>),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    User(UserId),
+    Group(ConversationId),
+}
+
+/// Changes that may wait; past that callers wait to be let in.
+const WAITING: usize = 16_384;
+/// Keys in one call.
+const TOGETHER: usize = 1024;
+/// How long the fan-out may take. A login goes on without a route then: the gateway subscribes anew and registers everything.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+impl Routes {
+    pub fn start(registry: Arc<Registry>, fanout: Arc<dyn Fanout>) -> Self {
+        let (changes, inbox) = mpsc::channel(WAITING);
+        let keeper = Keeper { registry, fanout, gateway: None, users: HashSet::new(), groups: HashSet::new() };
+        tokio::spawn(keeper.run(inbox));
+        Self { changes }
+    }
+
+    /// A user's first socket came or last one went; returns when the fan-out knows, or is known to be away.
+    pub async fn user(&self, user: UserId) {
+        self.changed(vec![Key::User(user)]).await;
+    }
+
+    pub async fn groups(&self, groups: Vec<ConversationId>) {
+        if !groups.is_empty() {
+            self.changed(groups.into_iter().map(Key::Group).collect()).await;
+        }
+    }
+
+    /// Registers everything under a new id.
+    pub async fn move_to(&self, gateway: GatewayId) {
+        let (done, wait) = oneshot::channel();
+        if self.changes.send(Change::Gateway(gateway, done)).await.is_ok() {
+            // An error means that the keeper is gone, and the process with it.
+            let _ = wait.await;
+        }
+    }
+
+    async fn changed(&self, keys: Vec<Key>) {
+        let (done, wait) = oneshot::channel();
+        if self.changes.send(Change::Keys(keys, done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+struct Keeper {
+    registry: Arc<Registry>,
+    fanout: Arc<dyn Fanout>,
+    gateway: Option<GatewayId>,
+    /// What the fan-out knows.
+    users: HashSet<UserId>,
+    groups: HashSet<ConversationId>,
+}
+
+impl Keeper {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Change>) {
+        let mut changes = Vec::new();
+        while inbox.recv_many(&mut changes, TOGETHER).await > 0 {
+            let mut keys = HashSet::new();
+            let mut waiting = Vec::new();
+            for change in changes.drain(..) {
+                match change {
+                    Change::Keys(changed, done) => {
+                        keys.extend(changed);
+                        waiting.push(done);
+                    }
+                    Change::Gateway(gateway, done) => {
+                        self.gateway = Some(gateway);
+                        self.users.clear();
+                        self.groups.clear();
+                        keys.extend(self.registry.users().into_iter().map(Key::User));
+                        keys.extend(self.registry.groups().into_iter().map(Key::Group));
+                        waiting.push(done);
+                    }
+                }
+            }
+            let keys: Vec<Key> = keys.into_iter().collect();
+            for some in keys.chunks(TOGETHER) {
+                match tokio::time::timeout(DEADLINE, self.settle(some)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "gateway.routes"),
+                    Err(_) => tracing::warn!(deadline = ?DEADLINE, "gateway.routes"),
+                }
+            }
+            for done in waiting {
+                // Whoever waited may have gone.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Brings the fan-out's knowledge of these keys up to the registry's.
+    async fn settle(&mut self, keys: &[Key]) -> Result<(), FanoutError> {
+        let Some(gateway) = self.gateway else { return Ok(()) };
+        let (mut came, mut went, mut opened, mut closed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for key in keys {
+            match key {
+                Key::User(user) => {
+                    sort(user, self.registry.is_connected(user), &self.users, &mut came, &mut went);
+                }
+                Key::Group(group) => {
+                    sort(group, self.registry.has_group(*group), &self.groups, &mut opened, &mut closed);
+                }
+            }
+        }
+        if !came.is_empty() {
+            self.fanout.register_users(gateway, &came).await?;
+            self.users.extend(came.iter().cloned());
+            self.announce(&came).await?;
+        }
+        if !opened.is_empty() {
+            self.fanout.register_groups(gateway, &opened).await?;
+            self.groups.extend(opened);
+        }
+        if !went.is_empty() {
+            self.fanout.unregister_users(gateway, &went).await?;
+            for user in &went {
+                self.users.remove(user);
+            }
+            self.fanout.saw(&went, crate::model::Timestamp::now()).await?;
+            self.announce(&went).await?;
+        }
+        if !closed.is_empty() {
+            self.fanout.unregister_groups(gateway, &closed).await?;
+            for group in &closed {
+                self.groups.remove(group);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the watchers of these users how they are now.
+    async fn announce(&self, users: &[UserId]) -> Result<(), FanoutError> {
+        let mut events = Vec::with_capacity(users.len());
+        for presence in self.fanout.presence(users).await? {
+            let here = self.users.contains(&presence.user_id);
+            if here != (presence.status == Status::Online) {
+                // Still there by another gateway.
+                continue;
+            }
+            let json = encode(&ServerFrame::Presence(PresenceFrame { reference: None, presence: &presence }));
+            events.push(Event {
+                target: Target::Watchers(presence.user_id),
+                body: EventBody::Frame { json, stamp: None, except: None, received_ms: 0 },
+            });
+        }
+        self.fanout.publish(events).await
+    }
+}
+
+fn sort<K: Hash + Eq + Clone>(
+    key: &K,
+    wanted: bool,
+    known: &HashSet<K>,
+    add: &mut Vec<K>,
+    remove: &mut Vec<K>,
+) {
+    match (wanted, known.contains(key)) {
+        (true, false) => add.push(key.clone()),
+        (false, true) => remove.push(key.clone()),
+        (true, true) | (false, false) => {}
+    }
+}

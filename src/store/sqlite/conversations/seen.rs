@@ -1,0 +1,117 @@
+//! Conversations as their members see them.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::super::values::count;
+use crate::model::{Conversation, ConversationId, Member, Notify, UserId};
+use crate::store::{PageOf, StoreError};
+
+/// Members that a conversation is shown with.
+const SHOWN_MEMBERS: usize = 100;
+/// Above so many members only mentions ring, unless the member wishes otherwise.
+const QUIET_ABOVE: i64 = 100;
+
+const IDS: &str = "
+    SELECT conversation_id FROM members WHERE user_id = ?1 AND conversation_id > ?2
+    ORDER BY conversation_id LIMIT ?3";
+const SEEN: &str = "
+    SELECT kind, title, last_seq, first_seq, created_at, member_count, role, read_seq, unread, notify, muted_until
+    FROM seen WHERE conversation_id = ?1 AND user_id = ?2";
+const MEMBERS: &str = "
+    SELECT s.user_id, s.role, u.display_name, u.avatar_url, s.read_seq, s.delivered_seq
+    FROM seen s JOIN users u ON u.id = s.user_id
+    WHERE s.conversation_id = ?1 AND s.user_id > ?2 ORDER BY s.user_id LIMIT ?3";
+
+pub(super) fn page(
+    connection: &Connection,
+    page: &PageOf,
+) -> Result<Vec<Conversation>, StoreError> {
+    // Every id is more than no bytes at all.
+    let after = page.after.map(|id| id.as_uuid().into_bytes());
+    let after = after.as_ref().map_or(&[][..], |bytes| &bytes[..]);
+    let mut statement = connection.prepare_cached(IDS)?;
+    let ids: Vec<ConversationId> = statement
+        .query_map((&page.user_id, after, count(page.limit)), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut conversations = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(mut conversation) = by(connection, id, &page.user_id)? {
+            conversation.members = members(connection, id, None, SHOWN_MEMBERS)?;
+            conversations.push(conversation);
+        }
+    }
+    Ok(conversations)
+}
+
+pub(super) fn by_each(
+    connection: &Connection,
+    id: ConversationId,
+    users: &[UserId],
+) -> Result<Vec<Option<Conversation>>, StoreError> {
+    let shown = members(connection, id, None, SHOWN_MEMBERS)?;
+    let mut answers = Vec::with_capacity(users.len());
+    for user in users {
+        let conversation = by(connection, id, user)?;
+        answers.push(conversation.map(|conversation| Conversation {
+            members: shown.clone(),
+            ..conversation
+        }));
+    }
+    Ok(answers)
+}
+
+pub(super) fn members(
+    connection: &Connection,
+    id: ConversationId,
+    after: Option<&UserId>,
+    at_most: usize,
+) -> Result<Vec<Member>, StoreError> {
+    let mut statement = connection.prepare_cached(MEMBERS)?;
+    let after = after.map_or("", UserId::as_str);
+    let members = statement
+        .query_map((id, after, count(at_most)), |row| {
+            Ok(Member {
+                user_id: row.get(0)?,
+                role: row.get(1)?,
+                display_name: row.get(2)?,
+                avatar_url: row.get(3)?,
+                read_seq: row.get(4)?,
+                delivered_seq: row.get(5)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(members)
+}
+
+/// Without its members.
+fn by(
+    connection: &Connection,
+    id: ConversationId,
+    user: &UserId,
+) -> Result<Option<Conversation>, StoreError> {
+    let read = |row: &Row<'_>| {
+        let member_count = row.get(5)?;
+        let wished: Option<Notify> = row.get(9)?;
+        Ok(Conversation {
+            id,
+            kind: row.get(0)?,
+            title: row.get(1)?,
+            last_seq: row.get(2)?,
+            first_seq: row.get(3)?,
+            created_at: row.get(4)?,
+            member_count,
+            members: Vec::new(),
+            role: row.get(6)?,
+            read_seq: row.get(7)?,
+            unread: row.get(8)?,
+            notify: wished.unwrap_or(if member_count > QUIET_ABOVE {
+                Notify::Mentions
+            } else {
+                Notify::All
+            }),
+            muted_until: row.get(10)?,
+        })
+    };
+    let mut statement = connection.prepare_cached(SEEN)?;
+    Ok(statement.query_row((id, user), read).optional()?)
+}

@@ -1,0 +1,3 @@
+//! What every backend of a port promises, as tests that run on each of them.
+
+mod store;

@@ -92,6 +92,7 @@ async fn a_gateway_whose_lease_expired_gets_nothing_and_hears_of_it() {
     let settings = hasty(stack.redis().url());
     let fanout = connected(&settings).await;
     let (mut dead, mut alive) = (fanout.subscribe().await.unwrap(), fanout.subscribe().await.unwrap());
+    let _third = fanout.subscribe().await.unwrap();
     for gateway in [dead.gateway(), alive.gateway()] {
         fanout.register_users(gateway, &users(["alice"])).await.unwrap();
     }

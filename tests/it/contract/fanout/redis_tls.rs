@@ -47,6 +47,8 @@ fn rediss(server: &Server) -> config::Redis {
 #[tokio::test]
 async fn it_speaks_tls_with_the_authority_it_was_given_and_logs_in() {
     let server = server().await;
+    let fanout = RedisFanout::connect(&rediss(&server)).unwrap();
+    println!("{:?}", fanout.subscribe().await.err());
     let fanout = connected(&rediss(&server)).await;
     let mut subscription = fanout.subscribe().await.unwrap();
     let event = saying("hello", Target::Everyone);

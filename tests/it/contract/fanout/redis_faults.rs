@@ -87,6 +87,34 @@ async fn killed_command_connections_come_back_by_themselves() {
 }
 
 #[tokio::test]
+async fn connections_to_a_primary_that_was_demoted_are_made_anew() {
+    let stack = Stack::private(&[Wanted::Redis]).await;
+    let url = stack.redis().url();
+    let fanout = connected(&hasty(url)).await;
+    let clients = async || {
+        let list = command(url, &[b"CLIENT", b"LIST", b"TYPE", b"normal"]).await;
+        let id = |word: &str| word.strip_prefix("id=").and_then(|id| id.parse::<u64>().ok());
+        // The last is the one that asks.
+        let mut ids: Vec<u64> = list.split_whitespace().filter_map(id).collect();
+        ids.pop();
+        ids
+    };
+    eventually("both connections are there", async || clients().await.len() == 2).await;
+    let before = clients().await;
+    let (host, port) = url.trim_start_matches("redis://").split_once(':').unwrap();
+    // Of itself: a replica that never finds its primary.
+    command(url, &[b"REPLICAOF", host.as_bytes(), port.as_bytes()]).await;
+    let are_new = async || {
+        let failed = fanout.saw(&users(["alice"]), Timestamp::now()).await.is_err();
+        failed && clients().await.iter().all(|id| !before.contains(id))
+    };
+    eventually("the connections are others", are_new).await;
+    command(url, &[b"REPLICAOF", b"NO", b"ONE"]).await;
+    let works = async || fanout.saw(&users(["alice"]), Timestamp::now()).await.is_ok();
+    eventually("it works again", works).await;
+}
+
+#[tokio::test]
 async fn a_gateway_whose_lease_expired_gets_nothing_and_hears_of_it() {
     let stack = Stack::private(&[Wanted::Redis]).await;
     let settings = hasty(stack.redis().url());

@@ -38,7 +38,8 @@ impl Services {
         let config = &process.config;
         config.services()?;
         let observer = Arc::new(Acquired(Arc::clone(&process.metrics)));
-        let store = postgres::connect(&postgres_settings(config)?).context("postgres")?.with_observer(observer);
+        let store =
+            postgres::connect(&postgres_settings(config)?).context("postgres")?.with_observer(observer);
         let settings = rabbitmq::Settings::new(&config.rabbitmq, &config.queue).context("rabbitmq")?;
         let services = Self {
             queue: Arc::new(RabbitQueue::connect(settings, process.partitions())),

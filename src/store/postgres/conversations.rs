@@ -79,10 +79,7 @@ impl Conversations for PostgresStore {
         Ok(self.read_groups(users).await?)
     }
 
-    async fn conversations_of(
-        &self,
-        pages: &[PageOf],
-    ) -> Result<Vec<Vec<Conversation>>, StoreError> {
+    async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         Ok(self.read_pages(pages).await?)
     }
 
@@ -102,11 +99,7 @@ impl Conversations for PostgresStore {
     ) -> Result<Vec<Member>, StoreError> {
         let after = after.map_or("", UserId::as_str);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self
-            .session()
-            .await?
-            .query(MEMBERS, &[&id.as_uuid(), &after, &limit])
-            .await?;
+        let rows = self.session().await?.query(MEMBERS, &[&id.as_uuid(), &after, &limit]).await?;
         let mut members = Vec::with_capacity(rows.len());
         for row in &rows {
             members.push(Member {

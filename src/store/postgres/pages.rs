@@ -56,10 +56,7 @@ struct Slice<'a> {
 }
 
 impl PostgresStore {
-    pub(super) async fn read_pages(
-        &self,
-        pages: &[PageOf],
-    ) -> Result<Vec<Vec<Conversation>>, Failure> {
+    pub(super) async fn read_pages(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, Failure> {
         let slices: Vec<_> = pages
             .iter()
             .map(|page| Slice {
@@ -79,15 +76,8 @@ impl PostgresStore {
         users: &[UserId],
     ) -> Result<Vec<Option<Conversation>>, Failure> {
         let before = Uuid::from_u128(id.as_uuid().as_u128().saturating_sub(1));
-        let slices: Vec<_> = users
-            .iter()
-            .map(|user| Slice {
-                user,
-                after: before,
-                up_to: id.as_uuid(),
-                most: 1,
-            })
-            .collect();
+        let slices: Vec<_> =
+            users.iter().map(|user| Slice { user, after: before, up_to: id.as_uuid(), most: 1 }).collect();
         let found = self.read_slices(&slices).await?;
         Ok(found.into_iter().map(|mut page| page.pop()).collect())
     }
@@ -101,18 +91,11 @@ impl PostgresStore {
         let after: Vec<Uuid> = slices.iter().map(|slice| slice.after).collect();
         let up_to: Vec<Uuid> = slices.iter().map(|slice| slice.up_to).collect();
         let most: Vec<i64> = slices.iter().map(|slice| slice.most).collect();
-        let rows = self
-            .session()
-            .await?
-            .query(PAGES, &[&users, &after, &up_to, &most])
-            .await?;
+        let rows = self.session().await?.query(PAGES, &[&users, &after, &up_to, &most]).await?;
         let mut groups: HashMap<Uuid, Vec<Member>> = HashMap::new();
         for row in &rows {
             match row.try_get::<_, Option<i64>>("place")? {
-                None => groups
-                    .entry(row.try_get("conversation_id")?)
-                    .or_default()
-                    .push(member(row)?),
+                None => groups.entry(row.try_get("conversation_id")?).or_default().push(member(row)?),
                 Some(_) => {
                     let place = place(row)?;
                     if let (Some(page), Some(slice)) = (answer.get_mut(place), slices.get(place)) {

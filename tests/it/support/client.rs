@@ -151,7 +151,9 @@ impl Client {
         loop {
             let next = tokio::time::timeout(SOON, self.socket.next()).await;
             match next.unwrap_or_else(|_| panic!("nothing came within {SOON:?}; had {:?}", self.pending)) {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("frames are JSON")),
+                Some(Ok(Message::Text(text))) => {
+                    return Ok(serde_json::from_str(&text).expect("frames are JSON"));
+                }
                 Some(Ok(Message::Binary(bytes))) => {
                     return Ok(rmp_serde::from_slice(&bytes).expect("binary frames are MessagePack"));
                 }

@@ -66,7 +66,7 @@ impl Server {
         loop {
             if let Ok(answer) = reqwest::get(&url).await
                 && answer.status().is_success()
-                && tokio::net::TcpStream::connect(self.listen).await.is_ok() == self.listens()
+                && (!self.listens() || tokio::net::TcpStream::connect(self.listen).await.is_ok())
             {
                 return;
             }
@@ -103,17 +103,22 @@ impl Server {
         self.child = spawn(&self.arguments, &self.environment, &self.log);
     }
 
-    /// Asks it to stop, and waits for its end.
-    pub async fn stop(&mut self) -> std::process::ExitStatus {
-        self.signal("TERM");
-        let deadline = Instant::now() + Duration::from_secs(30);
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not stop:\n{}", self.output());
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.output());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub async fn stop(&mut self) -> std::process::ExitStatus {
+        self.signal("TERM");
+        self.ended().await
     }
 
     pub fn output(&self) -> String {

@@ -114,7 +114,12 @@ impl Drop for Links {
 
 impl Link {
     fn new() -> Self {
-        Self { client: ArcSwapOption::empty(), under_way: Semaphore::new(UNDER_WAY), doubt: Notify::new() }
+        Self {
+            client: ArcSwapOption::empty(),
+            under_way: Semaphore::new(UNDER_WAY),
+            doubt: Notify::new(),
+            wrong: Notify::new(),
+        }
     }
 }
 

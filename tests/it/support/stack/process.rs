@@ -30,7 +30,7 @@ pub(super) fn folder(name: &str) -> TempDir {
 
 /// Ends with the pipe to us, so also when we are killed; then it kills the service's group and removes its folder.
 const REAPER: &str = r#"read -r _
-group=$(cat "$1/group") && kill -9 -- "-$group"
+group=$(cat "$1/group") && kill -s KILL -- "-$group"
 for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$1" && exit; sleep 0.3; done"#;
 
 impl Process {

@@ -20,9 +20,7 @@ pub(super) fn parse_user(id: &str) -> Result<UserId, Failure> {
 }
 
 pub(super) fn timestamp(row: &Row, column: &str) -> Result<Option<Timestamp>, Failure> {
-    Ok(row
-        .try_get::<_, Option<i64>>(column)?
-        .map(Timestamp::from_millis))
+    Ok(row.try_get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
 pub(super) fn conversation_kind(code: i16) -> Result<ConversationKind, Failure> {

@@ -40,7 +40,8 @@ impl DeadLetters for RabbitQueue {
             let Some(message) = browse.next().await? else { break };
             letters.push(letter::read(message, &self.topology));
         }
-        self.put_back(browse, letters.len()).await?;
+        let left = browse.expected;
+        self.put_back(browse, left).await?;
         Ok(letters)
     }
 
@@ -65,9 +66,9 @@ impl DeadLetters for RabbitQueue {
                 break;
             }
         }
-        let left = browse.seen - replayed;
+        let left = total.saturating_sub(replayed);
         self.put_back(browse, left).await?;
-        Ok(Replayed { replayed, left: total.saturating_sub(replayed) })
+        Ok(Replayed { replayed, left })
     }
 }
 
@@ -88,14 +89,14 @@ impl RabbitQueue {
         }
     }
 
-    /// Closes the channel, which puts what it holds back where it was, and waits until it is there: the broker does it after it
-    /// has answered, and who looks again at once would see nothing.
-    async fn put_back(&self, browse: Browse, held: usize) -> Result<(), QueueError> {
+    /// Closes the channel, which puts what it holds back where it was, and waits until all that are `left` are there: the broker
+    /// does it after it has answered, and who looks again at once would not see them.
+    async fn put_back(&self, browse: Browse, left: usize) -> Result<(), QueueError> {
         browse.subscription.close().await;
         let channel = self.consuming.channel().await?;
         let begun = Instant::now();
         // Somebody else may have taken them: then it is over, too.
-        while begun.elapsed() < QUIET && self.ready(&channel, self.topology.dead()).await? < held as u64 {
+        while begun.elapsed() < QUIET && self.ready(&channel, self.topology.dead()).await? < left as u64 {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(())

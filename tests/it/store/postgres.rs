@@ -143,7 +143,7 @@ async fn settings_that_make_no_sense_are_refused_at_once() {
 #[tokio::test]
 async fn a_stalled_connection_is_given_up_and_replaced() {
     let (schema, _) = Schema::migrated().await;
-    let config: Config = url().parse().unwrap();
+    let config: Config = url().await.parse().unwrap();
     let Some(Host::Tcp(host)) = config.get_hosts().first() else {
         panic!("the database is not reached by TCP");
     };
@@ -236,7 +236,7 @@ async fn a_server_that_turned_read_only_may_be_the_wrong_one_and_is_asked_anew()
         ))
         .await
         .unwrap();
-    let config: Config = url().parse().unwrap();
+    let config: Config = url().await.parse().unwrap();
     let me = config.get_user().unwrap();
     let settings = Settings {
         url: schema.settings.url.replace(&format!("//{me}"), &format!("//{role}")),

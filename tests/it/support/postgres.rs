@@ -1,4 +1,4 @@
-//! A piece of the Postgres at `TIDINGS__POSTGRES__URL` for one test alone.
+//! A piece of the shared Postgres for one test alone.
 
 use std::time::Duration;
 
@@ -6,18 +6,21 @@ use tidings::store::postgres::{PostgresStore, Settings, connect, migrate};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use super::stack::Stack;
+
 /// A schema of its own, removed at the end.
 pub struct Schema {
     pub settings: Settings,
     name: String,
 }
 
-pub fn url() -> String {
-    std::env::var("TIDINGS__POSTGRES__URL").expect("these tests need a Postgres: set TIDINGS__POSTGRES__URL")
+/// Of the Postgres that all tests of this process share.
+pub async fn url() -> String {
+    Stack::shared_postgres().await.url().to_owned()
 }
 
 pub async fn admin() -> Client {
-    let (client, connection) = tokio_postgres::connect(&url(), NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&url().await, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
@@ -28,7 +31,7 @@ impl Schema {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let sql = format!("CREATE SCHEMA {name}");
         admin().await.batch_execute(&sql).await.unwrap();
-        let url = url();
+        let url = url().await;
         let separator = if url.contains('?') { '&' } else { '?' };
         let settings = Settings {
             // The name tells these connections from those of other tests.

@@ -20,7 +20,7 @@ export function timelineView(chat, conversation, actions) {
   const scroll = h('div', { class: 'timeline-scroll' }, top, list);
   const node = h('div', { class: 'timeline' }, scroll, jump);
   /** The seq before which nothing was new when this was opened. */
-  const newFrom = conversation.unread > 0 ? { unread: conversation.unread, seq: undefined } : undefined;
+  let newFrom = conversation.unread > 0 ? { unread: conversation.unread, seq: undefined } : undefined;
   let atEnd = true;
   let seenSeq = 0;
   let fetching = false;
@@ -30,6 +30,8 @@ export function timelineView(chat, conversation, actions) {
   function draw() {
     const { timeline } = conversation;
     if (timeline.loaded && newFrom && newFrom.seq === undefined) newFrom.seq = firstNew(timeline, newFrom.unread, chat.meId);
+    // Who answers has seen what was new.
+    if (newFrom?.seq && timeline.items.some((item) => item.seq > newFrom.seq && item.sender === chat.meId)) newFrom = undefined;
     const fromEnd = scroll.scrollHeight - scroll.scrollTop;
     const lowestBefore = list.firstElementChild;
     reconcile(list, buildRows(chat, conversation, { ...actions, onJump: find, newFrom: newFrom?.seq, words }), kept);

@@ -78,4 +78,4 @@ export async function act(page, text, name) {
 }
 
 /** Opens a conversation of the list. @param {import('playwright-core').Page} page @param {string} title */
-export const open = (page, title) => page.locator('.conversation-row', { hasText: title }).click();
+export const open = (page, title) => page.locator('.conversation-row', { has: page.locator('.row-title', { hasText: title }) }).click();

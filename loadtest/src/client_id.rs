@@ -56,11 +56,7 @@ mod tests {
 
     #[test]
     fn a_mark_survives_its_uuid() {
-        let mark = Mark {
-            tag: Tag::new(0xab_cdef, 63),
-            index: u32::MAX - 7,
-            at_us: 1_790_000_000_123_999,
-        };
+        let mark = Mark { tag: Tag::new(0xab_cdef, 63), index: u32::MAX - 7, at_us: 1_790_000_000_123_999 };
         let id = mark.encode();
         assert_eq!(id.get_version_num(), 7);
         assert_eq!(Mark::decode(id), Some(mark));

@@ -12,13 +12,8 @@ pub struct Clock {
 
 impl Clock {
     pub fn start() -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
-        Self {
-            anchor: Instant::now(),
-            anchor_us: wall.as_micros() as u64,
-        }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { anchor: Instant::now(), anchor_us: wall.as_micros() as u64 }
     }
 
     /// Microseconds since the Unix epoch.

@@ -87,9 +87,5 @@ async fn obey() -> anyhow::Result<ExitCode> {
 }
 
 fn code(clean: bool) -> ExitCode {
-    if clean {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -22,12 +22,9 @@ impl std::str::FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(index, of)| {
-            Some(Self {
-                index: index.parse().ok()?,
-                of: of.parse().ok()?,
-            })
-        });
+        let parsed = text
+            .split_once('/')
+            .and_then(|(index, of)| Some(Self { index: index.parse().ok()?, of: of.parse().ok()? }));
         match parsed {
             Some(shard) if shard.of <= 64 && shard.index < shard.of => Ok(shard),
             _ => Err("a shard is written i/n with i < n ≤ 64, as in 0/2".into()),
@@ -63,8 +60,7 @@ pub struct Plan {
 impl Plan {
     pub fn new(scenario: &Scenario, seed: u64, shard: Shard) -> Self {
         let mut random = SmallRng::seed_from_u64(seed ^ (u64::from(shard.index) << 48));
-        let sockets =
-            scenario.sockets / shard.of + u32::from(shard.index < scenario.sockets % shard.of);
+        let sockets = scenario.sockets / shard.of + u32::from(shard.index < scenario.sockets % shard.of);
         let offline_share = scenario.push.offline_share;
         let count = (f64::from(sockets) / (1.0 - offline_share)).round() as u32;
         let first = u64::from(shard.index) * SHARD_STRIDE;
@@ -74,9 +70,7 @@ impl Plan {
             .collect();
         // Offline users are the odd ones as far as they go, so that pairs have one of each.
         let offline = (f64::from(count) * offline_share) as u32;
-        let online = (0..count)
-            .map(|user| user % 2 == 0 || user / 2 >= offline)
-            .collect();
+        let online = (0..count).map(|user| user % 2 == 0 || user / 2 >= offline).collect();
         let conversations = converse(&scenario.conversations, count, &mut random);
         let mut memberships = vec![Vec::new(); count as usize];
         for (index, planned) in conversations.iter().enumerate() {
@@ -126,35 +120,22 @@ impl Plan {
 fn converse(kind: &Conversations, users: u32, random: &mut SmallRng) -> Vec<Planned> {
     match *kind {
         Conversations::Pairs => (0..users / 2)
-            .map(|pair| Planned {
-                members: vec![2 * pair, 2 * pair + 1],
-                writers: 2,
-                direct: true,
-            })
+            .map(|pair| Planned { members: vec![2 * pair, 2 * pair + 1], writers: 2, direct: true })
             .collect(),
         Conversations::Groups { size, per_user, .. } => {
             let mut everybody: Vec<u32> = (0..users).collect();
             let mut groups = Vec::new();
             for _ in 0..per_user {
                 everybody.shuffle(random);
-                for members in everybody
-                    .chunks(size as usize)
-                    .filter(|group| group.len() > 1)
-                {
-                    groups.push(Planned {
-                        members: members.to_vec(),
-                        writers: size,
-                        direct: false,
-                    });
+                for members in everybody.chunks(size as usize).filter(|group| group.len() > 1) {
+                    groups.push(Planned { members: members.to_vec(), writers: size, direct: false });
                 }
             }
             groups
         }
-        Conversations::Room { writers } => vec![Planned {
-            members: (0..users).collect(),
-            writers,
-            direct: false,
-        }],
+        Conversations::Room { writers } => {
+            vec![Planned { members: (0..users).collect(), writers, direct: false }]
+        }
     }
 }
 

@@ -88,9 +88,7 @@ fn value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         }
         b'{' | b'[' => nested(bytes),
         _ => {
-            let end = bytes
-                .iter()
-                .position(|byte| matches!(byte, b',' | b'}' | b']'))?;
+            let end = bytes.iter().position(|byte| matches!(byte, b',' | b'}' | b']'))?;
             Some(bytes.split_at(end))
         }
     }

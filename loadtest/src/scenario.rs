@@ -127,24 +127,12 @@ impl Scenario {
     /// Says what cannot work before anything is connected.
     pub fn validate(&self) -> anyhow::Result<()> {
         ensure!(self.sockets >= 2, "a scenario needs at least 2 sockets");
-        ensure!(
-            self.rate >= 0.0 && self.rate.is_finite(),
-            "the rate must be 0 or more"
-        );
-        ensure!(
-            self.text_bytes >= 1 && self.text_bytes <= 8192,
-            "text_bytes is 1 to 8192"
-        );
-        ensure!(
-            self.connecting_at_once >= 1,
-            "connecting_at_once is at least 1"
-        );
+        ensure!(self.rate >= 0.0 && self.rate.is_finite(), "the rate must be 0 or more");
+        ensure!(self.text_bytes >= 1 && self.text_bytes <= 8192, "text_bytes is 1 to 8192");
+        ensure!(self.connecting_at_once >= 1, "connecting_at_once is at least 1");
         let offline = self.push.offline_share;
         ensure!((0.0..=0.9).contains(&offline), "offline_share is 0 to 0.9");
-        ensure!(
-            (0.0..=1.0).contains(&self.slow.share),
-            "slow.share is 0 to 1"
-        );
+        ensure!((0.0..=1.0).contains(&self.slow.share), "slow.share is 0 to 1");
         match self.conversations {
             Conversations::Groups { size, per_user, .. } => {
                 ensure!((2..=1001).contains(&size), "a group has 2 to 1001 members");

@@ -52,12 +52,8 @@ mod tests {
     fn a_token_carries_its_claims_and_the_signature_of_the_secret() {
         let token = Minter::new(b"secret", 60).mint("u1", 1000);
         let parts: Vec<&str> = token.split('.').collect();
-        let claims: serde_json::Value =
-            serde_json::from_slice(&B64.decode(parts[1]).unwrap()).unwrap();
-        assert_eq!(
-            claims,
-            serde_json::json!({"sub": "u1", "iat": 1000, "exp": 1060})
-        );
+        let claims: serde_json::Value = serde_json::from_slice(&B64.decode(parts[1]).unwrap()).unwrap();
+        assert_eq!(claims, serde_json::json!({"sub": "u1", "iat": 1000, "exp": 1060}));
         let mut mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
         mac.update(format!("{}.{}", parts[0], parts[1]).as_bytes());
         mac.verify_slice(&B64.decode(parts[2]).unwrap()).unwrap();

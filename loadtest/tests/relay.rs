@@ -30,10 +30,7 @@ fn relay() -> SocketAddr {
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener).unwrap();
             tidings_loadtest::relay::serve(listener).await
@@ -66,18 +63,13 @@ async fn threads_share_the_work_and_the_checker() {
     let report = load(relay(), &["--rate", "3000", "--threads", "2"]).await;
     assert!(report.is_clean(), "{}", report.verdict.line());
     assert_eq!(report.delivered.count, report.verdict.accepted);
-    assert!(
-        report.verdict.accepted > 2900,
-        "{}",
-        report.verdict.accepted
-    );
+    assert!(report.verdict.accepted > 2900, "{}", report.verdict.accepted);
 }
 
 #[tokio::test]
 async fn the_reports_of_shards_add_up() {
     let address = relay();
-    let shard =
-        async |shard| load(address, &["--rate", "200", "--seed", "9", "--shard", shard]).await;
+    let shard = async |shard| load(address, &["--rate", "200", "--seed", "9", "--shard", shard]).await;
     let whole = merge(vec![shard("0/2").await, shard("1/2").await]).unwrap();
     assert!(whole.is_clean(), "{}", whole.verdict.line());
     assert_eq!((whole.sockets, whole.delivered.count), (40, 200));
@@ -90,35 +82,22 @@ async fn the_relay_understands_a_client_that_is_not_ours() {
     let minter = Minter::new(b"", 60);
     let mut clients = Vec::new();
     for user in ["ann", "ben"] {
-        let mut request = format!("ws://{address}/v1/ws")
-            .into_client_request()
-            .unwrap();
+        let mut request = format!("ws://{address}/v1/ws").into_client_request().unwrap();
         let bearer = format!("Bearer {}", minter.mint(user, 0));
-        request
-            .headers_mut()
-            .insert("Authorization", bearer.parse().unwrap());
+        request.headers_mut().insert("Authorization", bearer.parse().unwrap());
         let (mut client, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        client
-            .send(Message::text(r#"{"type":"hello"}"#))
-            .await
-            .unwrap();
+        client.send(Message::text(r#"{"type":"hello"}"#)).await.unwrap();
         assert_eq!(next(&mut client).await["type"], "welcome");
         assert_eq!(next(&mut client).await["done"], true);
         clients.push(client);
     }
     let client_id = Uuid::from_u128(1);
     let send = json!({"type": "send", "to": "ben", "client_id": client_id, "text": "a \"b\""});
-    clients[0]
-        .send(Message::text(send.to_string()))
-        .await
-        .unwrap();
+    clients[0].send(Message::text(send.to_string())).await.unwrap();
     for client in &mut clients {
         let message = next(client).await;
         assert_eq!(message["type"], "message");
-        assert_eq!(
-            (&message["seq"], &message["text"]),
-            (&json!(1), &json!("a \"b\""))
-        );
+        assert_eq!((&message["seq"], &message["text"]), (&json!(1), &json!("a \"b\"")));
     }
     assert_eq!(next(&mut clients[0]).await["type"], "accepted");
 }
@@ -126,9 +105,7 @@ async fn the_relay_understands_a_client_that_is_not_ours() {
 async fn next(
     client: &mut tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>,
 ) -> Value {
-    let message = timeout(DEADLINE, client.next())
-        .await
-        .expect("a frame in time");
+    let message = timeout(DEADLINE, client.next()).await.expect("a frame in time");
     let message = message.expect("an open socket").expect("a readable frame");
     serde_json::from_str(message.to_text().unwrap()).unwrap()
 }
@@ -138,26 +115,22 @@ async fn next(
 async fn our_upgrade_satisfies_a_server_that_is_not_ours() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server =
-        tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut offered = None;
-            let callback = |request: &tokio_tungstenite::tungstenite::handshake::server::Request,
-                        mut answer: tokio_tungstenite::tungstenite::handshake::server::Response| {
-            offered = request.headers().get("authorization").cloned();
-            let protocol = request.headers()["sec-websocket-protocol"].clone();
-            answer.headers_mut().insert("sec-websocket-protocol", protocol);
-            Ok(answer)
-        };
-            tokio_tungstenite::accept_hdr_async(stream, callback)
-                .await
-                .unwrap();
-            offered
-        });
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut offered = None;
+        let callback =
+            |request: &tokio_tungstenite::tungstenite::handshake::server::Request,
+             mut answer: tokio_tungstenite::tungstenite::handshake::server::Response| {
+                offered = request.headers().get("authorization").cloned();
+                let protocol = request.headers()["sec-websocket-protocol"].clone();
+                answer.headers_mut().insert("sec-websocket-protocol", protocol);
+                Ok(answer)
+            };
+        tokio_tungstenite::accept_hdr_async(stream, callback).await.unwrap();
+        offered
+    });
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let rest = handshake::connect(&mut stream, "x", "/v1/ws", Some("abc"))
-        .await
-        .unwrap();
+    let rest = handshake::connect(&mut stream, "x", "/v1/ws", Some("abc")).await.unwrap();
     assert!(rest.is_empty());
     assert_eq!(server.await.unwrap().unwrap(), "Bearer abc");
 }

@@ -33,41 +33,21 @@ const BEYOND: Duration = Duration::from_secs(600);
 impl Case {
     pub fn quiet(options: &Options) -> Self {
         let name = "quiet".to_owned();
-        Self {
-            name,
-            scenario: QUIET,
-            sockets: 1000,
-            rate: 100.0,
-            duration: options.duration,
-        }
+        Self { name, scenario: QUIET, sockets: 1000, rate: 100.0, duration: options.duration }
     }
 
     pub fn pairs(options: &Options, rate: f64) -> Self {
         let name = format!("{rate:.0}/s");
-        Self {
-            name,
-            scenario: PAIRS,
-            sockets: options.sockets,
-            rate,
-            duration: options.duration,
-        }
+        Self { name, scenario: PAIRS, sockets: options.sockets, rate, duration: options.duration }
     }
 
     pub async fn measure(&self, options: &Options, server: &Server) -> anyhow::Result<Measured> {
-        let folder = options.out.join(format!(
-            "{}-{}",
-            server.name,
-            self.name.replace('/', "-per-")
-        ));
+        let folder = options.out.join(format!("{}-{}", server.name, self.name.replace('/', "-per-")));
         std::fs::create_dir_all(&folder)?;
         let scenario = folder.join("scenario.toml");
         std::fs::write(&scenario, self.scenario)?;
         let mut run = Command::new(std::env::current_exe()?);
-        run.arg("run")
-            .arg(&scenario)
-            .arg("--out")
-            .arg(&folder)
-            .arg("--quiet");
+        run.arg("run").arg(&scenario).arg("--out").arg(&folder).arg("--quiet");
         for url in &server.urls {
             run.args(["--url", url]);
         }
@@ -77,20 +57,12 @@ impl Case {
         if !server.stores {
             run.arg("--no-store");
         }
-        run.args([
-            "--sockets",
-            &self.sockets.to_string(),
-            "--rate",
-            &self.rate.to_string(),
-        ])
-        .args([
-            "--duration",
-            &humantime::format_duration(self.duration).to_string(),
-        ])
-        .args(["--threads", &options.threads.to_string()])
-        .env("TIDINGS_LOADTEST_HS256_SECRET", &server.secret)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+        run.args(["--sockets", &self.sockets.to_string(), "--rate", &self.rate.to_string()])
+            .args(["--duration", &humantime::format_duration(self.duration).to_string()])
+            .args(["--threads", &options.threads.to_string()])
+            .env("TIDINGS_LOADTEST_HS256_SECRET", &server.secret)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         eprintln!("{}: {}", server.name, self.name);
         let json = folder.join("report.json");
         let _ = std::fs::remove_file(&json); // one of an earlier bench
@@ -107,11 +79,7 @@ impl Case {
         };
         let report: Report = serde_json::from_slice(&bytes).context("in report.json")?;
         eprint!("{report}");
-        Ok(Measured {
-            server: server.name,
-            case: self.name.clone(),
-            report,
-        })
+        Ok(Measured { server: server.name, case: self.name.clone(), report })
     }
 }
 

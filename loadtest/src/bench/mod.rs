@@ -80,11 +80,7 @@ pub async fn run(options: &Options) -> anyhow::Result<(String, bool)> {
     Ok((table, clean))
 }
 
-async fn climb(
-    options: &Options,
-    server: &Server,
-    results: &mut Vec<case::Measured>,
-) -> anyhow::Result<()> {
+async fn climb(options: &Options, server: &Server, results: &mut Vec<case::Measured>) -> anyhow::Result<()> {
     results.push(Case::quiet(options).measure(options, server).await?);
     for rate in [10_000.0].iter().chain(&options.rates) {
         let measured = Case::pairs(options, *rate).measure(options, server).await?;

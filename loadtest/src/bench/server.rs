@@ -26,11 +26,7 @@ pub struct Server {
 /// Where the services of the roles are; passed on by the environment as it is.
 pub struct Services;
 
-const NEEDED: [&str; 3] = [
-    "TIDINGS__POSTGRES__URL",
-    "TIDINGS__RABBITMQ__URL",
-    "TIDINGS__REDIS__URL",
-];
+const NEEDED: [&str; 3] = ["TIDINGS__POSTGRES__URL", "TIDINGS__RABBITMQ__URL", "TIDINGS__REDIS__URL"];
 /// A server that is not ready by then does not start.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long a server may take to stop before it is killed.
@@ -38,10 +34,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 impl Services {
     pub fn from_environment() -> Option<Self> {
-        NEEDED
-            .iter()
-            .all(|name| std::env::var_os(name).is_some())
-            .then_some(Self)
+        NEEDED.iter().all(|name| std::env::var_os(name).is_some()).then_some(Self)
     }
 }
 
@@ -50,9 +43,7 @@ impl Server {
         let port = free_port()?;
         let mut server = Self::new("relay", false);
         let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(["relay", "--listen", &format!("127.0.0.1:{port}")])
-            .stdout(Stdio::null());
+        command.args(["relay", "--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::null());
         server.start("relay", command)?;
         server.urls.push(format!("ws://127.0.0.1:{port}/v1/ws"));
         reachable(port).await?;
@@ -65,12 +56,7 @@ impl Server {
         let (port, ops) = (free_port()?, free_port()?);
         let mut command = server.role(options, "dev", port, ops)?;
         command.arg("--data-dir").arg(&data);
-        command.args([
-            "--listen",
-            &format!("127.0.0.1:{port}"),
-            "--ops-listen",
-            &format!("127.0.0.1:{ops}"),
-        ]);
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--ops-listen", &format!("127.0.0.1:{ops}")]);
         server.data = Some(data);
         server.start("dev", command)?;
         server.urls.push(format!("ws://127.0.0.1:{port}/v1/ws"));
@@ -80,10 +66,7 @@ impl Server {
 
     pub async fn roles(options: &Options, _services: &Services) -> anyhow::Result<Self> {
         let mut server = Self::new("roles", true);
-        let migrated = server
-            .role(options, "migrate", free_port()?, free_port()?)?
-            .status()
-            .await?;
+        let migrated = server.role(options, "migrate", free_port()?, free_port()?)?.status().await?;
         if !migrated.success() {
             bail!("`tidings migrate` failed: {migrated}");
         }
@@ -91,29 +74,19 @@ impl Server {
             for number in 1..=count {
                 let (port, ops) = (free_port()?, free_port()?);
                 let command = server.role(options, role, port, ops)?;
-                let name = if count == 1 {
-                    role.to_owned()
-                } else {
-                    format!("{role} {number}")
-                };
+                let name = if count == 1 { role.to_owned() } else { format!("{role} {number}") };
                 server.start(&name, command)?;
-                ready(ops)
-                    .await
-                    .with_context(|| format!("{name} did not start"))?;
+                ready(ops).await.with_context(|| format!("{name} did not start"))?;
                 if role == "gateway" {
                     server.urls.push(format!("ws://127.0.0.1:{port}/v1/ws"));
                 }
             }
         }
         if let Some(stack) = &options.stack {
-            let files = [
-                ("postgres", "pg/data/postmaster.pid"),
-                ("redis", "redis/pid"),
-                ("rabbitmq", "rmq/pid"),
-            ];
+            let files =
+                [("postgres", "pg/data/postmaster.pid"), ("redis", "redis/pid"), ("rabbitmq", "rmq/pid")];
             for (name, file) in files {
-                let pid = first_number(&stack.join(file))
-                    .with_context(|| format!("no process of {name}"))?;
+                let pid = first_number(&stack.join(file)).with_context(|| format!("no process of {name}"))?;
                 server.services.push(format!("{name}={pid}+"));
             }
         }
@@ -133,10 +106,7 @@ impl Server {
             if let Some(pid) = child.id() {
                 let _ = Command::new("kill").arg(pid.to_string()).status().await;
             }
-            if tokio::time::timeout(STOP_WITHIN, child.wait())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err() {
                 eprintln!("{name} did not stop in time and is killed");
                 let _ = child.kill().await;
             }
@@ -173,10 +143,7 @@ impl Server {
     }
 
     fn start(&mut self, name: &str, mut command: Command) -> anyhow::Result<()> {
-        let child = command
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+        let child = command.kill_on_drop(true).spawn().with_context(|| format!("cannot start {name}"))?;
         self.children.push((name.to_owned(), child));
         Ok(())
     }
@@ -196,10 +163,7 @@ fn free_port() -> anyhow::Result<u16> {
 async fn reachable(port: u16) -> anyhow::Result<()> {
     let deadline = Instant::now() + READY_WITHIN;
     while Instant::now() < deadline {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .is_ok()
-        {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
             return Ok(());
         }
         sleep(Duration::from_millis(50)).await;
@@ -211,10 +175,7 @@ async fn ready(ops: u16) -> anyhow::Result<()> {
     let url = format!("http://127.0.0.1:{ops}/healthz/ready");
     let deadline = Instant::now() + READY_WITHIN;
     while Instant::now() < deadline {
-        if reqwest::get(&url)
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-        {
+        if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
             return Ok(());
         }
         sleep(Duration::from_millis(100)).await;
@@ -224,9 +185,5 @@ async fn ready(ops: u16) -> anyhow::Result<()> {
 
 fn first_number(file: &Path) -> anyhow::Result<u32> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    text.split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .parse()
-        .context("not a process id")
+    text.split_whitespace().next().unwrap_or_default().parse().context("not a process id")
 }

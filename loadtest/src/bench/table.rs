@@ -21,17 +21,11 @@ pub fn markdown(results: &[Measured]) -> String {
 fn row(table: &mut String, measured: &Measured) {
     let report = &measured.report;
     let latency = &report.delivered;
-    let each: Vec<String> = report
-        .processes
-        .iter()
-        .map(|one| format!("{} {:.2}", one.name, one.cores))
-        .collect();
+    let each: Vec<String> =
+        report.processes.iter().map(|one| format!("{} {:.2}", one.name, one.cores)).collect();
     let all: f64 = report.processes.iter().map(|one| one.cores).sum();
     let (idle, after) = per_socket(report);
-    let broken: u64 = Fault::ALL
-        .iter()
-        .map(|fault| report.verdict.counts.of(*fault))
-        .sum();
+    let broken: u64 = Fault::ALL.iter().map(|fault| report.verdict.counts.of(*fault)).sum();
     let _ = writeln!(
         table,
         "| {} | {} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {all:.2} | {idle:.0} | {after:.0} | {broken} |",
@@ -81,26 +75,18 @@ fn ratio(value: f64, floor: f64) -> f64 {
 }
 
 fn server_processes(report: &Report) -> impl Iterator<Item = &Process> {
-    report
-        .processes
-        .iter()
-        .filter(|one| one.name != "generator")
+    report.processes.iter().filter(|one| one.name != "generator")
 }
 
 fn server_cpu(report: &Report) -> f64 {
-    server_processes(report)
-        .map(|one| one.cpu_us_per_message)
-        .sum()
+    server_processes(report).map(|one| one.cpu_us_per_message).sum()
 }
 
 /// Growth of those that hold sockets: the relay, the embedded server, the gateways.
 fn per_socket(report: &Report) -> (f64, f64) {
     let holders = || {
-        server_processes(report).filter(|one| {
-            ["relay", "dev", "gateway"]
-                .iter()
-                .any(|kind| one.name.starts_with(kind))
-        })
+        server_processes(report)
+            .filter(|one| ["relay", "dev", "gateway"].iter().any(|kind| one.name.starts_with(kind)))
     };
     (
         holders().map(|one| one.bytes_per_socket_idle).sum(),
@@ -110,15 +96,11 @@ fn per_socket(report: &Report) -> (f64, f64) {
 
 fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("unknown processor", |(_, model)| model.trim());
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = kib.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(

@@ -33,12 +33,7 @@ impl Checker {
                 Seen::Again
             }
             Took::Leaked => {
-                let what = || {
-                    format!(
-                        "{} came to somebody who had left or not joined",
-                        show(entry)
-                    )
-                };
+                let what = || format!("{} came to somebody who had left or not joined", show(entry));
                 self.verdict.note(Fault::Leak, what);
                 Seen::Wrong
             }
@@ -54,14 +49,8 @@ impl Checker {
         let mut last = 0;
         for entry in entries {
             if entry.seq > last + 1 {
-                let what = || {
-                    format!(
-                        "seq {} follows {last} in {}",
-                        entry.seq, entry.conversation_id
-                    )
-                };
-                self.verdict
-                    .note_many(Fault::Gap, u64::from(entry.seq - last - 1), what);
+                let what = || format!("seq {} follows {last} in {}", entry.seq, entry.conversation_id);
+                self.verdict.note_many(Fault::Gap, u64::from(entry.seq - last - 1), what);
             } else if entry.seq <= last {
                 let what = || format!("{} is read after seq {last}", show(&entry));
                 self.verdict.note(Fault::Divergence, what);
@@ -87,18 +76,11 @@ impl Checker {
             match send.outcome() {
                 Outcome::Accepted => {
                     self.verdict.accepted += 1;
-                    let there = if stored_to.is_some() {
-                        send.stored
-                    } else {
-                        send.seq > 0
-                    };
+                    let there = if stored_to.is_some() { send.stored } else { send.seq > 0 };
                     if !there {
                         let who = &self.users[send.sender.index()];
                         let what = || {
-                            format!(
-                                "an accepted message of {who} is nowhere (seen live as seq {})",
-                                send.seq
-                            )
+                            format!("an accepted message of {who} is nowhere (seen live as seq {})", send.seq)
                         };
                         self.verdict.note(Fault::Lost, what);
                     }
@@ -115,11 +97,7 @@ impl Checker {
             if let Some(socket) = send.ordered_socket()
                 && send.seq > 0
             {
-                let key = (
-                    send.sender.index() as u32,
-                    send.conversation.index() as u32,
-                    socket,
-                );
+                let key = (send.sender.index() as u32, send.conversation.index() as u32, socket);
                 let before = order.insert(key, send.seq).unwrap_or(0);
                 if send.seq < before {
                     let what = || format!("seq {} was sent after seq {before}", send.seq);
@@ -129,20 +107,11 @@ impl Checker {
         }
         for reader in &self.readers {
             let conversation = &self.conversations[reader.conversation.index()];
-            let last = conversation
-                .last_seq()
-                .max(conversation.stored_to.unwrap_or(0));
+            let last = conversation.last_seq().max(conversation.stored_to.unwrap_or(0));
             let misses = reader.misses(last);
             if misses > 0 {
-                let what = || {
-                    format!(
-                        "a reader has {} of {last} in {:?}",
-                        reader.prefix(),
-                        conversation.id
-                    )
-                };
-                self.verdict
-                    .note_many(Fault::Stuck, u64::from(misses), what);
+                let what = || format!("a reader has {} of {last} in {:?}", reader.prefix(), conversation.id);
+                self.verdict.note_many(Fault::Stuck, u64::from(misses), what);
             }
         }
         for conversation in &self.conversations {
@@ -160,14 +129,8 @@ impl Checker {
     }
 
     /// Compares an entry with its send and with what others saw. False when it is wrong.
-    fn compare(
-        &mut self,
-        conversation: ConversationKey,
-        entry: &Entry<'_>,
-        from_store: bool,
-    ) -> bool {
-        let placed =
-            self.conversations[conversation.index()].place(entry.seq, entry.id, entry.client_id);
+    fn compare(&mut self, conversation: ConversationKey, entry: &Entry<'_>, from_store: bool) -> bool {
+        let placed = self.conversations[conversation.index()].place(entry.seq, entry.id, entry.client_id);
         match placed {
             Placed::Absurd => {
                 let what = || format!("{} has an impossible seq", show(entry));
@@ -196,15 +159,14 @@ impl Checker {
             return false;
         };
         let send = &mut self.sends[index];
-        let fault = if send.conversation != conversation
-            || *self.users[send.sender.index()] != *entry.sender_id
-        {
-            Some(Fault::Phantom)
-        } else if send.seq != 0 && send.seq != entry.seq {
-            Some(Fault::Duplicate)
-        } else {
-            None
-        };
+        let fault =
+            if send.conversation != conversation || *self.users[send.sender.index()] != *entry.sender_id {
+                Some(Fault::Phantom)
+            } else if send.seq != 0 && send.seq != entry.seq {
+                Some(Fault::Duplicate)
+            } else {
+                None
+            };
         if send.seq == 0 {
             send.seq = entry.seq;
         }

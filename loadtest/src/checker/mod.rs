@@ -165,12 +165,7 @@ impl Checker {
         let index = self.sends.len() as u32;
         self.sends.push(Send::new(sender, socket, conversation));
         self.unanswered += 1;
-        Mark {
-            tag: self.tag,
-            index,
-            at_us,
-        }
-        .encode()
+        Mark { tag: self.tag, index, at_us }.encode()
     }
 
     /// A send was repeated on another socket: its order does not count any more.

@@ -66,9 +66,7 @@ impl Reader {
             } else {
                 self.beyond.drain(..closed);
             }
-            return Took::New {
-                gap: !self.beyond.is_empty(),
-            };
+            return Took::New { gap: !self.beyond.is_empty() };
         }
         match self.beyond.binary_search(&seq) {
             Ok(_) => Took::Again,

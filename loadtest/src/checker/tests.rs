@@ -15,30 +15,19 @@ fn world() -> World {
     let mut checker = Checker::new(Tag::new(7, 0));
     let users = vec![checker.user("ann"), checker.user("ben")];
     let conversation = checker.conversation(Some(GROUP));
-    let readers = vec![
-        checker.reader(conversation, 1),
-        checker.reader(conversation, 1),
-    ];
-    World {
-        checker,
-        users,
-        conversation,
-        readers,
-    }
+    let readers = vec![checker.reader(conversation, 1), checker.reader(conversation, 1)];
+    World { checker, users, conversation, readers }
 }
 
 impl World {
     fn send(&mut self, outcome: Outcome) -> Uuid {
-        let id = self
-            .checker
-            .sent(self.users[0], Socket(1), self.conversation, 1_000_000);
+        let id = self.checker.sent(self.users[0], Socket(1), self.conversation, 1_000_000);
         self.checker.answered(id, outcome, None);
         id
     }
 
     fn deliver(&mut self, reader: usize, seq: u32, client_id: Uuid) -> Seen {
-        self.checker
-            .received(self.readers[reader], &entry(seq, client_id), Path::Live)
+        self.checker.received(self.readers[reader], &entry(seq, client_id), Path::Live)
     }
 
     fn deliver_all(&mut self, seq: u32, client_id: Uuid) {
@@ -91,10 +80,7 @@ fn a_sound_run_has_no_fault_whatever_came_twice_or_late() {
     assert_ne!(refused, ids[0]);
     let verdict = world.finish();
     assert!(verdict.counts.is_clean(), "{verdict:?}");
-    assert_eq!(
-        (verdict.accepted, verdict.refused, verdict.repeats),
-        (4, 1, 1)
-    );
+    assert_eq!((verdict.accepted, verdict.refused, verdict.repeats), (4, 1, 1));
 }
 
 #[test]
@@ -136,10 +122,7 @@ fn no_dedupe_is_found_as_a_duplicate() {
     // Live once and in the store once: both see the same second row.
     let verdict = world.finish();
     assert!(verdict.counts.duplicate >= 1, "{verdict:?}");
-    assert_eq!(
-        verdict.counts.lost + verdict.counts.gap + verdict.counts.phantom,
-        0
-    );
+    assert_eq!(verdict.counts.lost + verdict.counts.gap + verdict.counts.phantom, 0);
 }
 
 #[test]
@@ -213,9 +196,7 @@ fn what_nobody_sent_what_was_refused_and_what_another_signed_are_phantoms() {
     world.deliver(0, 2, refused);
     let mut stolen = entry(3, forged);
     stolen.sender_id = "ben";
-    world
-        .checker
-        .received(world.readers[0], &stolen, Path::Live);
+    world.checker.received(world.readers[0], &stolen, Path::Live);
     world.checker.gave_up(world.readers[0]);
     world.checker.gave_up(world.readers[1]);
     only(Fault::Phantom, 3, &world.finish());
@@ -229,10 +210,7 @@ fn a_message_in_a_conversation_that_it_was_not_sent_to_is_a_phantom() {
     let reader = world.checker.reader(other, 1);
     let mut astray = entry(1, id);
     astray.conversation_id = Uuid::from_u128(77);
-    assert_eq!(
-        world.checker.received(reader, &astray, Path::Live),
-        Seen::Wrong
-    );
+    assert_eq!(world.checker.received(reader, &astray, Path::Live), Seen::Wrong);
     let verdict = world.finish();
     assert_eq!(verdict.counts.phantom, 1, "{verdict:?}");
 }
@@ -289,8 +267,6 @@ fn an_accepted_message_whose_sender_lost_the_right_is_not_lost() {
 #[test]
 fn an_answer_to_a_send_that_never_was_is_a_phantom() {
     let mut world = world();
-    world
-        .checker
-        .answered(Uuid::from_u128(3), Outcome::Accepted, None);
+    world.checker.answered(Uuid::from_u128(3), Outcome::Accepted, None);
     only(Fault::Phantom, 1, &world.finish());
 }

@@ -131,10 +131,8 @@ impl Verdict {
 
     /// One line: every count, the broken ones too.
     pub fn line(&self) -> String {
-        let counts: Vec<String> = Fault::ALL
-            .iter()
-            .map(|fault| format!("{} {}", self.counts.of(*fault), fault.name()))
-            .collect();
+        let counts: Vec<String> =
+            Fault::ALL.iter().map(|fault| format!("{} {}", self.counts.of(*fault), fault.name())).collect();
         counts.join(", ")
     }
 }

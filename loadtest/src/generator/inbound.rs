@@ -28,11 +28,7 @@ pub struct Desk<'a> {
 }
 
 /// Takes the bytes of one read and queues what has to be answered.
-pub fn take(
-    session: &mut Session,
-    desk: &mut Desk<'_>,
-    bytes: &mut [u8],
-) -> Result<(), FrameError> {
+pub fn take(session: &mut Session, desk: &mut Desk<'_>, bytes: &mut [u8]) -> Result<(), FrameError> {
     desk.tally.totals.bytes_in += bytes.len() as u64;
     // Taken out so that the frames it lends and the session can be used at once.
     let mut inbox = std::mem::take(&mut session.inbox);
@@ -42,9 +38,7 @@ pub fn take(
             Opcode::Text => take_text(session, desk, payload),
             Opcode::Ping => outbound::pong(&mut session.outbox, payload),
             Opcode::Close => {
-                let code = payload
-                    .first_chunk::<2>()
-                    .map(|code| u16::from_be_bytes(*code));
+                let code = payload.first_chunk::<2>().map(|code| u16::from_be_bytes(*code));
                 session.close_code = Some(code.unwrap_or(1005));
             }
             _ => {}
@@ -65,12 +59,7 @@ fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
                 parsed.wire()
             }
             None => {
-                *desk
-                    .tally
-                    .totals
-                    .errors
-                    .entry("unreadable frame".into())
-                    .or_default() += 1;
+                *desk.tally.totals.errors.entry("unreadable frame".into()).or_default() += 1;
                 return;
             }
         },
@@ -98,23 +87,12 @@ fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
 }
 
 fn take_message(session: &mut Session, desk: &mut Desk<'_>, wire: &Wire<'_>) {
-    let (Some(conversation_id), Some(seq), Some(id)) = (wire.conversation_id, wire.seq, wire.id)
-    else {
-        *desk
-            .tally
-            .totals
-            .errors
-            .entry("message without its fields".into())
-            .or_default() += 1;
+    let (Some(conversation_id), Some(seq), Some(id)) = (wire.conversation_id, wire.seq, wire.id) else {
+        *desk.tally.totals.errors.entry("message without its fields".into()).or_default() += 1;
         return;
     };
     let Some((place, reader)) = find_reader(session, desk, conversation_id) else {
-        *desk
-            .tally
-            .totals
-            .errors
-            .entry("message of a strange conversation".into())
-            .or_default() += 1;
+        *desk.tally.totals.errors.entry("message of a strange conversation".into()).or_default() += 1;
         return;
     };
     let entry = Entry {
@@ -142,9 +120,7 @@ fn take_message(session: &mut Session, desk: &mut Desk<'_>, wire: &Wire<'_>) {
     }
     desk.tally.totals.delivered += 1;
     if session.measured && desk.window.measures(mark.at_us) {
-        desk.tally
-            .delivered
-            .record(desk.now_us.saturating_sub(mark.at_us));
+        desk.tally.delivered.record(desk.now_us.saturating_sub(mark.at_us));
         complete(desk, &mark);
     }
 }
@@ -159,9 +135,7 @@ fn complete(desk: &mut Desk<'_>, mark: &Mark) {
         *left = left.saturating_sub(1);
         if *left == 0 {
             incomplete.remove(&mark.index);
-            desk.tally
-                .complete
-                .record(desk.now_us.saturating_sub(mark.at_us));
+            desk.tally.complete.record(desk.now_us.saturating_sub(mark.at_us));
         }
     }
 }
@@ -171,16 +145,13 @@ fn take_accepted(session: &mut Session, desk: &mut Desk<'_>, wire: &Wire<'_>) {
         return;
     };
     session.answered(client_id);
-    desk.checker
-        .answered(client_id, Outcome::Accepted, wire.conversation_id);
+    desk.checker.answered(client_id, Outcome::Accepted, wire.conversation_id);
     desk.tally.totals.accepted += 1;
     if let Some(mark) = Mark::decode(client_id)
         && session.measured
         && desk.window.measures(mark.at_us)
     {
-        desk.tally
-            .accepted
-            .record(desk.now_us.saturating_sub(mark.at_us));
+        desk.tally.accepted.record(desk.now_us.saturating_sub(mark.at_us));
     }
 }
 
@@ -189,8 +160,7 @@ fn take_error(session: &mut Session, desk: &mut Desk<'_>, wire: &Wire<'_>) {
     *desk.tally.totals.errors.entry(code).or_default() += 1;
     if let Some(client_id) = wire.client_id {
         session.answered(client_id);
-        desk.checker
-            .answered(client_id, Outcome::of_error(wire.code), None);
+        desk.checker.answered(client_id, Outcome::of_error(wire.code), None);
     } else {
         session.healing = 0; // perhaps the answer to a request for history
     }
@@ -215,9 +185,7 @@ fn take_presence(desk: &mut Desk<'_>, wire: &Wire<'_>) {
 fn logged_in(session: &mut Session, desk: &mut Desk<'_>) {
     session.ready = true;
     desk.tally.totals.logins += 1;
-    desk.tally
-        .login
-        .record(desk.now_us.saturating_sub(session.login_due_us));
+    desk.tally.login.record(desk.now_us.saturating_sub(session.login_due_us));
     desk.shared.connected.fetch_add(1, Ordering::Relaxed);
     if desk.shared.scenario.presence.watch > 0 {
         outbound::watch(session, desk.shared);
@@ -231,13 +199,7 @@ fn logged_in(session: &mut Session, desk: &mut Desk<'_>) {
         desk.checker.sent_again(one.client_id);
         one.written = true;
         session.outstanding[at] = one;
-        write_send(
-            session,
-            desk.shared,
-            &desk.checker,
-            one.conversation,
-            one.client_id,
-        );
+        write_send(session, desk.shared, &desk.checker, one.conversation, one.client_id);
     }
 }
 
@@ -254,10 +216,7 @@ pub fn write_send(
     let place = match checker.conversation_id(key) {
         Some(id) => outbound::Place::Known(id),
         None => {
-            let other = planned
-                .members
-                .iter()
-                .find(|member| **member != session.user);
+            let other = planned.members.iter().find(|member| **member != session.user);
             outbound::Place::To(other.map_or("", |member| &shared.plan.users[*member as usize]))
         }
     };
@@ -277,9 +236,7 @@ pub fn find_reader(session: &Session, desk: &mut Desk<'_>, id: Uuid) -> Option<(
         }
     }
     let (place, reader, conversation) = unbound?;
-    desk.checker
-        .bind(conversation, id)
-        .then_some((place, reader))
+    desk.checker.bind(conversation, id).then_some((place, reader))
 }
 
 fn acknowledge(session: &mut Session, desk: &Desk<'_>) {

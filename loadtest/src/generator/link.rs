@@ -137,11 +137,7 @@ async fn live(worker: &Rc<Worker>, index: usize) -> Ended {
     let mut login_deadline = Some(LOGIN_WITHIN);
     loop {
         let reading = read(worker, index);
-        let span = if measured {
-            login_deadline
-        } else {
-            Some(pause)
-        };
+        let span = if measured { login_deadline } else { Some(pause) };
         let Some(span) = span else {
             return reading.await;
         };
@@ -174,9 +170,8 @@ async fn read(worker: &Worker, index: usize) -> Ended {
             {
                 return Poll::Ready(Ended::Failed);
             }
-            let polled = stream.poll_read_with(context, |bytes| {
-                inbound::take(session, &mut worker.desk(), bytes)
-            });
+            let polled =
+                stream.poll_read_with(context, |bytes| inbound::take(session, &mut worker.desk(), bytes));
             match polled {
                 Poll::Pending => {
                     worker.remember(session, context);
@@ -212,11 +207,7 @@ fn end(worker: &Worker, index: usize, ended: &Ended) -> (bool, Option<u32>) {
         let mut tally = worker.tally();
         tally.totals.disconnects += 1;
         if !matches!(ended, Ended::Cut) {
-            *tally
-                .totals
-                .closes
-                .entry(session.close_code.unwrap_or(0))
-                .or_default() += 1;
+            *tally.totals.closes.entry(session.close_code.unwrap_or(0)).or_default() += 1;
         }
     }
     (was_ready, session.reconnect_after_ms)

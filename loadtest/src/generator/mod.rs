@@ -71,11 +71,7 @@ impl Shared {
     ) -> Arc<Self> {
         let mut checker = Checker::new(plan.tag);
         let users = plan.users.iter().map(|name| checker.user(name)).collect();
-        let conversations: Vec<_> = plan
-            .conversations
-            .iter()
-            .map(|_| checker.conversation(None))
-            .collect();
+        let conversations: Vec<_> = plan.conversations.iter().map(|_| checker.conversation(None)).collect();
         let mut readers = Vec::with_capacity(plan.users.len());
         for (user, list) in plan.memberships.iter().enumerate() {
             let mut own = Vec::with_capacity(list.len());
@@ -93,9 +89,7 @@ impl Shared {
         let is_direct = plan.conversations.iter().all(|planned| planned.direct);
         let listening = |planned: &crate::plan::Planned| {
             let members = planned.members.iter();
-            members
-                .filter(|member| plan.online[**member as usize])
-                .count() as u32
+            members.filter(|member| plan.online[**member as usize]).count() as u32
         };
         let listeners = plan.conversations.iter().map(listening).collect();
         let online_since = plan.users.iter().map(|_| AtomicU64::new(0)).collect();
@@ -132,7 +126,5 @@ impl Shared {
 
 /// A lock whose holder panicked is taken all the same: the run ends with that panic anyhow.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

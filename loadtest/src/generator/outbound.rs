@@ -47,10 +47,7 @@ pub fn sync(session: &mut Session, shared: &Shared, checker: &Checker) {
 fn cursors(json: &mut String, session: &Session, shared: &Shared, checker: &Checker) {
     json.push_str(r#","cursors":{"#);
     let mut first = true;
-    for reader in shared.readers[session.user as usize]
-        .iter()
-        .take(HELLO_CURSORS)
-    {
+    for reader in shared.readers[session.user as usize].iter().take(HELLO_CURSORS) {
         let conversation = checker.conversation_of(*reader);
         if let Some(id) = checker.conversation_id(conversation) {
             let comma = if first { "" } else { "," };
@@ -96,9 +93,8 @@ pub fn acknowledge(session: &mut Session, conversation: Uuid, seq: u32, read: bo
 }
 
 pub fn history(session: &mut Session, conversation: Uuid, after: u32) {
-    let json = format!(
-        r#"{{"type":"history","conversation_id":"{conversation}","after":{after},"limit":200}}"#
-    );
+    let json =
+        format!(r#"{{"type":"history","conversation_id":"{conversation}","after":{after},"limit":200}}"#);
     text(&mut session.outbox, &json);
 }
 

@@ -35,11 +35,7 @@ impl Schedule {
     /// When send number `count` is due; `None` after the end.
     fn due(&self, count: u64) -> Option<u64> {
         let exact = count as f64 / self.rate * 1e6;
-        let offset = if self.rate > BATCHED_ABOVE {
-            (exact as u64 / 1000 + 1) * 1000
-        } else {
-            exact as u64
-        };
+        let offset = if self.rate > BATCHED_ABOVE { (exact as u64 / 1000 + 1) * 1000 } else { exact as u64 };
         let due = self.from_us + offset;
         (due < self.until_us).then_some(due)
     }
@@ -59,11 +55,7 @@ pub async fn run(worker: Rc<Worker>, window: Window) {
     if turns.is_empty() || rate <= 0.0 {
         return;
     }
-    let schedule = Schedule {
-        from_us: window.from_us,
-        until_us: window.until_us,
-        rate,
-    };
+    let schedule = Schedule { from_us: window.from_us, until_us: window.until_us, rate };
     let wake = Arc::new(Notify::new());
     let alarm = alarm(schedule, worker.shared.clock, Arc::clone(&wake));
     let mut count = 0;
@@ -89,11 +81,7 @@ pub async fn run(worker: Rc<Worker>, window: Window) {
 }
 
 /// Wakes the worker whenever something is due; ends with the schedule or its listener.
-fn alarm(
-    schedule: Schedule,
-    clock: crate::clock::Clock,
-    wake: Arc<Notify>,
-) -> thread::JoinHandle<()> {
+fn alarm(schedule: Schedule, clock: crate::clock::Clock, wake: Arc<Notify>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut count = 0;
         while let Some(due) = schedule.due(count) {
@@ -136,11 +124,7 @@ fn send(worker: &Worker, user: u32, conversation: u32, due_us: u64) {
         lock(&shared.incomplete).insert(mark.index, others);
     }
     let written = session.ready;
-    session.outstanding.push_back(Outgoing {
-        conversation,
-        client_id,
-        written,
-    });
+    session.outstanding.push_back(Outgoing { conversation, client_id, written });
     if !written {
         return;
     }
@@ -165,18 +149,10 @@ mod tests {
 
     #[test]
     fn a_slow_schedule_is_exact_and_a_fast_one_is_in_milliseconds() {
-        let slow = Schedule {
-            from_us: 1000,
-            until_us: 10_001_000,
-            rate: 100.0,
-        };
+        let slow = Schedule { from_us: 1000, until_us: 10_001_000, rate: 100.0 };
         assert_eq!(slow.due(3), Some(31_000));
         assert_eq!(slow.due(1000), None);
-        let fast = Schedule {
-            from_us: 0,
-            until_us: 1_000_000,
-            rate: 4000.0,
-        };
+        let fast = Schedule { from_us: 0, until_us: 1_000_000, rate: 4000.0 };
         let first: Vec<u64> = (0..8).filter_map(|count| fast.due(count)).collect();
         assert_eq!(first, [1000, 1000, 1000, 1000, 2000, 2000, 2000, 2000]);
     }

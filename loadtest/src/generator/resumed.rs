@@ -72,12 +72,7 @@ impl Stored {
 
 pub fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
     let Ok(sync) = serde_json::from_slice::<Sync>(payload) else {
-        *desk
-            .tally
-            .totals
-            .errors
-            .entry("unreadable sync".into())
-            .or_default() += 1;
+        *desk.tally.totals.errors.entry("unreadable sync".into()).or_default() += 1;
         return;
     };
     for synced in sync.conversations {
@@ -89,8 +84,7 @@ pub fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
             continue; // of an earlier run with the same seed
         };
         for stored in &synced.messages {
-            desk.checker
-                .received(reader, &stored.entry(id), Path::Resumed);
+            desk.checker.received(reader, &stored.entry(id), Path::Resumed);
         }
         if !synced.messages.is_empty() && desk.shared.scenario.receipts.ack {
             session.to_acknowledge.push(place);
@@ -105,12 +99,7 @@ pub fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
 pub fn take_history(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
     session.healing = session.healing.saturating_sub(1);
     let Ok(history) = serde_json::from_slice::<History>(payload) else {
-        *desk
-            .tally
-            .totals
-            .errors
-            .entry("unreadable history".into())
-            .or_default() += 1;
+        *desk.tally.totals.errors.entry("unreadable history".into()).or_default() += 1;
         return;
     };
     let id = history.conversation_id;
@@ -118,8 +107,7 @@ pub fn take_history(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) 
         return;
     };
     for stored in &history.messages {
-        desk.checker
-            .received(reader, &stored.entry(id), Path::Resumed);
+        desk.checker.received(reader, &stored.entry(id), Path::Resumed);
     }
     if history.has_more && !history.messages.is_empty() {
         let cursor = desk.checker.cursor(reader);

@@ -98,17 +98,9 @@ impl Session {
 
     pub fn answered(&mut self, client_id: Uuid) {
         // Answers come in order nearly always.
-        if self
-            .outstanding
-            .front()
-            .is_some_and(|first| first.client_id == client_id)
-        {
+        if self.outstanding.front().is_some_and(|first| first.client_id == client_id) {
             self.outstanding.pop_front();
-        } else if let Some(at) = self
-            .outstanding
-            .iter()
-            .position(|one| one.client_id == client_id)
-        {
+        } else if let Some(at) = self.outstanding.iter().position(|one| one.client_id == client_id) {
             self.outstanding.remove(at);
         }
         if self.outstanding.is_empty() && self.outstanding.capacity() > 16 {

@@ -43,23 +43,11 @@ impl Target {
     ) -> anyhow::Result<Self> {
         let mut gateways = Vec::new();
         for url in urls {
-            gateways.push(
-                Gateway::parse(url)
-                    .await
-                    .with_context(|| format!("in {url}"))?,
-            );
+            gateways.push(Gateway::parse(url).await.with_context(|| format!("in {url}"))?);
         }
         let secure = gateways.iter().any(|gateway| gateway.secure);
-        let tls = if secure {
-            Some(connector(ca_file)?)
-        } else {
-            None
-        };
-        Ok(Self {
-            gateways,
-            sources,
-            tls,
-        })
+        let tls = if secure { Some(connector(ca_file)?) } else { None };
+        Ok(Self { gateways, sources, tls })
     }
 
     /// How the socket with this number connects.
@@ -78,12 +66,7 @@ impl Target {
             (Some(tls), true) => Some((tls, ServerName::try_from(gateway.name.clone())?)),
             _ => None,
         };
-        Ok(Route {
-            gateway,
-            address,
-            source,
-            tls,
-        })
+        Ok(Route { gateway, address, source, tls })
     }
 }
 
@@ -105,22 +88,14 @@ impl Gateway {
             _ => (host, default_port),
         };
         let name = name.trim_start_matches('[').trim_end_matches(']');
-        let found = tokio::net::lookup_host((name, port))
-            .await
-            .context("cannot find the host")?;
+        let found = tokio::net::lookup_host((name, port)).await.context("cannot find the host")?;
         let mut addresses: Vec<SocketAddr> = found.collect();
         // `localhost` resolves to both families and most servers listen on one of them.
         if addresses.iter().any(SocketAddr::is_ipv4) {
             addresses.retain(SocketAddr::is_ipv4);
         }
         anyhow::ensure!(!addresses.is_empty(), "the host has no address");
-        Ok(Self {
-            host: host.to_owned(),
-            path: path.to_owned(),
-            secure,
-            name: name.to_owned(),
-            addresses,
-        })
+        Ok(Self { host: host.to_owned(), path: path.to_owned(), secure, name: name.to_owned(), addresses })
     }
 }
 

@@ -66,9 +66,7 @@ pub fn spawn(
     phase: watch::Receiver<Phase>,
 ) -> thread::JoinHandle<std::io::Result<()>> {
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let worker = Rc::new(Worker::new(shared, thread, phase));
         LocalSet::new().block_on(&runtime, work(worker));
         Ok(())
@@ -128,11 +126,7 @@ async fn say_goodbye(worker: &Worker) {
         }
     }
     let all_gone = async {
-        while worker
-            .clients
-            .iter()
-            .any(|client| client.borrow().stream.is_some())
-        {
+        while worker.clients.iter().any(|client| client.borrow().stream.is_some()) {
             sleep(Duration::from_millis(50)).await;
         }
     };

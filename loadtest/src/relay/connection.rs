@@ -31,10 +31,7 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
         outbox: RefCell::default(),
         waker: RefCell::default(),
     });
-    relay
-        .peers
-        .borrow_mut()
-        .insert(user.clone(), Rc::clone(&peer));
+    relay.peers.borrow_mut().insert(user.clone(), Rc::clone(&peer));
     let mut inbox = Inbox::default();
     let mut open = take(&relay, &peer, &mut inbox, &mut rest);
     if open {
@@ -64,10 +61,7 @@ pub async fn run(relay: Rc<Relay>, mut stream: TcpStream) {
     *peer.stream.borrow_mut() = None;
     *peer.outbox.borrow_mut() = Vec::new();
     let mut peers = relay.peers.borrow_mut();
-    if peers
-        .get(&user)
-        .is_some_and(|known| Rc::ptr_eq(known, &peer))
-    {
+    if peers.get(&user).is_some_and(|known| Rc::ptr_eq(known, &peer)) {
         peers.remove(&user);
     }
 }

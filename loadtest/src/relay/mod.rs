@@ -34,9 +34,7 @@ pub struct Pair {
 
 /// Serves until the future is dropped or the process killed.
 pub async fn serve(listener: TcpListener) -> anyhow::Result<()> {
-    LocalSet::new()
-        .run_until(accept(listener, Rc::new(Relay::default())))
-        .await
+    LocalSet::new().run_until(accept(listener, Rc::new(Relay::default()))).await
 }
 
 async fn accept(listener: TcpListener, relay: Rc<Relay>) -> anyhow::Result<()> {
@@ -60,12 +58,7 @@ impl Relay {
         let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, users.join("\n").as_bytes());
         let mut pairs = self.pairs.borrow_mut();
         let pair = pairs.entry(id).or_insert_with(|| {
-            Rc::new(Pair {
-                id,
-                users,
-                last_seq: Cell::new(0),
-                peers: RefCell::default(),
-            })
+            Rc::new(Pair { id, users, last_seq: Cell::new(0), peers: RefCell::default() })
         });
         Rc::clone(pair)
     }

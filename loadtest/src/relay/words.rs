@@ -39,13 +39,7 @@ thread_local! {
 }
 
 /// The id of an entry is made of its place, which costs nothing and differs.
-pub fn with_message(
-    conversation: Uuid,
-    seq: u32,
-    sender: &str,
-    sent: &Sent<'_>,
-    then: impl FnOnce(&[u8]),
-) {
+pub fn with_message(conversation: Uuid, seq: u32, sender: &str, sent: &Sent<'_>, then: impl FnOnce(&[u8])) {
     let id = Uuid::from_u128(conversation.as_u128() ^ u128::from(seq));
     let (client_id, text) = (sent.client_id, sent.text.get());
     MESSAGE.with_borrow_mut(|json| {

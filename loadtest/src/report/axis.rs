@@ -26,12 +26,7 @@ impl Axis {
         let high = (high / step).ceil() * step;
         let count = ((high - low) / step).round() as usize;
         let ticks = (0..=count).map(|index| low + step * index as f64).collect();
-        Self {
-            scale: Scale::Linear,
-            low,
-            high,
-            ticks,
-        }
+        Self { scale: Scale::Linear, low, high, ticks }
     }
 
     /// From the first to the last value exactly, for time.
@@ -42,29 +37,16 @@ impl Axis {
         let first = (low / step).ceil() as i64;
         let last = (high / step).floor() as i64;
         let ticks = (first..=last).map(|index| index as f64 * step).collect();
-        Self {
-            scale: Scale::Linear,
-            low,
-            high,
-            ticks,
-        }
+        Self { scale: Scale::Linear, low, high, ticks }
     }
 
     /// A logarithmic axis around the positive values; 1-2-5 ticks when it is short.
     pub fn log(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = bounds(values.filter(|value| *value > 0.0));
-        let (low, high) = if low.is_finite() {
-            (low, high)
-        } else {
-            (0.1, 1.0)
-        };
+        let (low, high) = if low.is_finite() { (low, high) } else { (0.1, 1.0) };
         let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
         let last = last.max(first + 1);
-        let factors: &[f64] = if last - first <= 3 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let factors: &[f64] = if last - first <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let mut ticks = Vec::new();
         for power in first..last {
             for factor in factors {
@@ -79,12 +61,7 @@ impl Axis {
         while ticks.len() > 2 && ticks[ticks.len() - 2] >= high {
             ticks.pop();
         }
-        Self {
-            scale: Scale::Log,
-            low: ticks[0],
-            high: ticks[ticks.len() - 1],
-            ticks,
-        }
+        Self { scale: Scale::Log, low: ticks[0], high: ticks[ticks.len() - 1], ticks }
     }
 
     /// 0 at the low end, 1 at the high end; values beyond are at the ends.
@@ -101,16 +78,12 @@ impl Axis {
 }
 
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    })
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
 fn nice_step(raw: f64) -> f64 {
     let power = 10f64.powf(raw.max(1e-9).log10().floor());
-    let factor = [1.0, 2.0, 2.5, 5.0, 10.0]
-        .into_iter()
-        .find(|factor| factor * power >= raw * 0.999);
+    let factor = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|factor| factor * power >= raw * 0.999);
     factor.unwrap_or(10.0) * power
 }
 
@@ -128,11 +101,8 @@ pub fn short(value: f64) -> String {
         size if size >= 0.1 => format!("{scaled:.2}"),
         _ => format!("{scaled:.3}"),
     };
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text };
     format!("{text}{suffix}")
 }
 
@@ -150,10 +120,7 @@ mod tests {
     #[test]
     fn a_log_axis_is_no_longer_than_its_values() {
         let axis = Axis::log([0.4, 35.0].into_iter());
-        assert_eq!(
-            axis.ticks,
-            [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0][..].to_vec()
-        );
+        assert_eq!(axis.ticks, [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0][..].to_vec());
         assert_eq!(axis.position(0.01), 0.0);
     }
 

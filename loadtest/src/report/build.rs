@@ -28,12 +28,7 @@ pub struct Parts<'a> {
 }
 
 pub fn build(parts: Parts<'_>) -> Report {
-    let Parts {
-        shared,
-        total,
-        window,
-        ..
-    } = parts;
+    let Parts { shared, total, window, .. } = parts;
     let mut series = parts.series;
     put_in_order(&mut series);
     let warmup = shared.scenario.warmup.as_secs_f64();
@@ -43,11 +38,7 @@ pub fn build(parts: Parts<'_>) -> Report {
         .iter()
         .filter(|point| point.t - point.span >= warmup - 0.1 && point.t <= warmup + seconds + 0.1)
         .collect();
-    let span: f64 = measured
-        .iter()
-        .map(|point| point.span)
-        .sum::<f64>()
-        .max(1e-3);
+    let span: f64 = measured.iter().map(|point| point.span).sum::<f64>().max(1e-3);
     let sent: u64 = measured.iter().map(|point| point.sent).sum();
     let delivered: u64 = measured.iter().map(|point| point.delivered).sum();
     let sockets = shared.plan.online_count();
@@ -106,10 +97,7 @@ fn processes(
 ) -> Vec<Process> {
     let [before, idle, after] = memory;
     let rss = |samples: &[Sample], name: &str| {
-        samples
-            .iter()
-            .find(|sample| sample.name == name)
-            .map_or(0, |sample| sample.rss_bytes)
+        samples.iter().find(|sample| sample.name == name).map_or(0, |sample| sample.rss_bytes)
     };
     before
         .iter()
@@ -122,8 +110,7 @@ fn processes(
                     own.map(|one| one.cores * point.span)
                 })
                 .sum();
-            let [rss_before, rss_idle, rss_after] =
-                [before, idle, after].map(|list| rss(list, name));
+            let [rss_before, rss_idle, rss_after] = [before, idle, after].map(|list| rss(list, name));
             let growth = |now: u64| (now as f64 - rss_before as f64) / f64::from(sockets.max(1));
             Process {
                 name: name.clone(),

@@ -41,26 +41,14 @@ impl Chart {
         scale: Scale,
         lines: Vec<Line>,
     ) -> Self {
-        Self {
-            title,
-            caption,
-            unit,
-            scale,
-            lines,
-            bands: Vec::new(),
-            x_ticks: None,
-            filled: false,
-        }
+        Self { title, caption, unit, scale, lines, bands: Vec::new(), x_ticks: None, filled: false }
     }
 
     /// The figure: heading, legend, picture, and the data for the pointer.
     pub fn figure(&self) -> String {
         let mut html = String::new();
-        let _ = write!(
-            html,
-            "<figure><figcaption><h2>{}</h2><p>{}</p></figcaption>",
-            self.title, self.caption
-        );
+        let _ =
+            write!(html, "<figure><figcaption><h2>{}</h2><p>{}</p></figcaption>", self.title, self.caption);
         html.push_str("<ul class=\"legend\">");
         for line in &self.lines {
             let last = line.points.last().map_or(String::new(), |(_, y)| short(*y));
@@ -115,10 +103,7 @@ impl Chart {
             );
         }
         let named = |tick: &f64| (*tick, format!("{} s", short(*tick)));
-        let x_ticks = self
-            .x_ticks
-            .clone()
-            .unwrap_or_else(|| x_axis.ticks.iter().map(named).collect());
+        let x_ticks = self.x_ticks.clone().unwrap_or_else(|| x_axis.ticks.iter().map(named).collect());
         for (tick, name) in x_ticks {
             let _ = write!(
                 html,
@@ -143,12 +128,7 @@ impl Chart {
         }
         // The first line is drawn last: it is the one that matters.
         for line in self.lines.iter().rev() {
-            let _ = write!(
-                html,
-                "<path class=\"line {}\" d=\"{}\"/>",
-                line.class,
-                path(&line.points, x, y)
-            );
+            let _ = write!(html, "<path class=\"line {}\" d=\"{}\"/>", line.class, path(&line.points, x, y));
         }
         html.push_str("<line class=\"cursor\" y1=\"14\" y2=\"232\"/></svg>");
         self.data(html, x);
@@ -159,11 +139,8 @@ impl Chart {
         let Some(longest) = self.lines.iter().max_by_key(|line| line.points.len()) else {
             return;
         };
-        let positions: Vec<f64> = longest
-            .points
-            .iter()
-            .map(|point| (x(point.0) * 10.0).round() / 10.0)
-            .collect();
+        let positions: Vec<f64> =
+            longest.points.iter().map(|point| (x(point.0) * 10.0).round() / 10.0).collect();
         let values: Vec<Vec<String>> = self
             .lines
             .iter()
@@ -191,8 +168,5 @@ fn path(points: &[(f64, f64)], x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -
 }
 
 pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

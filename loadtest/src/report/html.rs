@@ -39,10 +39,7 @@ pub fn page(report: &Report) -> String {
 fn head(html: &mut String, report: &Report, name: &str) {
     let (class, verdict) = match (report.is_clean(), report.store_was_read) {
         (true, true) => ("good", "every promise kept".to_owned()),
-        (true, false) => (
-            "good",
-            "nothing missing live; the store was not read".to_owned(),
-        ),
+        (true, false) => ("good", "nothing missing live; the store was not read".to_owned()),
         (false, _) => ("bad", report.verdict.line()),
     };
     let _ = write!(
@@ -69,22 +66,12 @@ fn tiles(html: &mut String, report: &Report) {
     if report.complete.count > 0 {
         tiles.push(("last member", ms(report.complete.p50_ms), "ms, median"));
     }
-    tiles.push((
-        "all logged in",
-        format!("{:.2}", report.all_logged_in_s),
-        "s",
-    ));
-    let broken: u64 = Fault::ALL
-        .iter()
-        .map(|fault| report.verdict.counts.of(*fault))
-        .sum();
+    tiles.push(("all logged in", format!("{:.2}", report.all_logged_in_s), "s"));
+    let broken: u64 = Fault::ALL.iter().map(|fault| report.verdict.counts.of(*fault)).sum();
     tiles.push(("broken promises", grouped(broken as f64), ""));
     html.push_str("<section class=\"tiles\">");
     for (name, value, unit) in tiles {
-        let _ = write!(
-            html,
-            "<div><span>{name}</span><b>{value}</b><small>{unit}</small></div>"
-        );
+        let _ = write!(html, "<div><span>{name}</span><b>{value}</b><small>{unit}</small></div>");
     }
     html.push_str("</section>");
 }
@@ -108,14 +95,9 @@ fn latencies(html: &mut String, report: &Report) {
 
 fn row(html: &mut String, name: &str, summary: &Summary) {
     let _ = write!(html, "<tr><th>{name}</th>");
-    for value in [
-        summary.mean_ms,
-        summary.p50_ms,
-        summary.p90_ms,
-        summary.p99_ms,
-        summary.p999_ms,
-        summary.max_ms,
-    ] {
+    for value in
+        [summary.mean_ms, summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.p999_ms, summary.max_ms]
+    {
         let _ = write!(html, "<td>{}</td>", ms(value));
     }
     let _ = write!(html, "<td>{}</td></tr>", grouped(summary.count as f64));
@@ -144,46 +126,27 @@ fn checker(html: &mut String, report: &Report) {
     for fault in Fault::ALL {
         let count = verdict.counts.of(fault);
         let class = if count == 0 { "" } else { " class=\"bad\"" };
-        let _ = write!(
-            html,
-            "<tr{class}><th>{}</th><td>{}</td></tr>",
-            fault.name(),
-            grouped(count as f64)
-        );
+        let _ = write!(html, "<tr{class}><th>{}</th><td>{}</td></tr>", fault.name(), grouped(count as f64));
     }
     html.push_str(
         "</tbody></table></div><div class=\"card narrow\"><h2>What the checker saw</h2><table><tbody>",
     );
     let drained = report
         .drained_s
-        .map_or("not in time".to_owned(), |seconds| {
-            format!("{seconds:.1} s after the last send")
-        });
+        .map_or("not in time".to_owned(), |seconds| format!("{seconds:.1} s after the last send"));
     for (name, value) in [
         ("accepted", grouped(verdict.accepted as f64)),
         (
             "refused, unknown",
-            format!(
-                "{}, {}",
-                grouped(verdict.refused as f64),
-                grouped(verdict.unknown as f64)
-            ),
+            format!("{}, {}", grouped(verdict.refused as f64), grouped(verdict.unknown as f64)),
         ),
         (
             "live, by resuming",
-            format!(
-                "{}, {}",
-                grouped(verdict.live as f64),
-                grouped(verdict.resumed as f64)
-            ),
+            format!("{}, {}", grouped(verdict.live as f64), grouped(verdict.resumed as f64)),
         ),
         (
             "read again from the store",
-            if report.store_was_read {
-                grouped(verdict.stored as f64)
-            } else {
-                "no".into()
-            },
+            if report.store_was_read { grouped(verdict.stored as f64) } else { "no".into() },
         ),
         ("everybody had everything", drained),
     ] {
@@ -191,11 +154,7 @@ fn checker(html: &mut String, report: &Report) {
     }
     html.push_str("</tbody></table></div>");
     if !verdict.examples.is_empty() {
-        let _ = write!(
-            html,
-            "<pre class=\"bad\">{}</pre>",
-            escape(&verdict.examples.join("\n"))
-        );
+        let _ = write!(html, "<pre class=\"bad\">{}</pre>", escape(&verdict.examples.join("\n")));
     }
 }
 
@@ -218,9 +177,5 @@ fn grouped(value: f64) -> String {
         }
         text.push(digit);
     }
-    if value <= -0.5 {
-        format!("−{text}")
-    } else {
-        text
-    }
+    if value <= -0.5 { format!("−{text}") } else { text }
 }

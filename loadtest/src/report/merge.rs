@@ -24,24 +24,12 @@ pub fn merge(reports: Vec<Report>) -> anyhow::Result<Report> {
     let mut histograms = BTreeMap::new();
     add_buckets(&mut histograms, &whole);
     for report in reports {
-        ensure!(
-            report.seed == whole.seed,
-            "shards of different seeds are not one run"
-        );
-        ensure!(
-            report.shard != whole.shard,
-            "shard {} is there twice",
-            report.shard
-        );
+        ensure!(report.seed == whole.seed, "shards of different seeds are not one run");
+        ensure!(report.shard != whole.shard, "shard {} is there twice", report.shard);
         add_buckets(&mut histograms, &report);
         add(&mut whole, report);
     }
-    let summary = |name: &str| {
-        histograms
-            .get(name)
-            .map(Latency::summary)
-            .unwrap_or_default()
-    };
+    let summary = |name: &str| histograms.get(name).map(Latency::summary).unwrap_or_default();
     whole.accepted = summary("accepted");
     whole.delivered = summary("delivered");
     whole.complete = summary("complete");
@@ -50,22 +38,12 @@ pub fn merge(reports: Vec<Report>) -> anyhow::Result<Report> {
     whole.lag = summary("lag");
     whole.delivered_quantiles = histograms["delivered"].quantiles();
     whole.accepted_quantiles = histograms["accepted"].quantiles();
-    whole.buckets = histograms
-        .iter()
-        .map(|(name, histogram)| (name.clone(), histogram.buckets()))
-        .collect();
+    whole.buckets = histograms.iter().map(|(name, histogram)| (name.clone(), histogram.buckets())).collect();
     Ok(whole)
 }
 
 fn add_buckets(histograms: &mut BTreeMap<String, Latency>, report: &Report) {
-    for name in [
-        "accepted",
-        "delivered",
-        "complete",
-        "login",
-        "presence",
-        "lag",
-    ] {
+    for name in ["accepted", "delivered", "complete", "login", "presence", "lag"] {
         let histogram = histograms.entry(name.to_owned()).or_default();
         for (microseconds, count) in report.buckets.get(name).into_iter().flatten() {
             histogram.record_many(*microseconds, *count);

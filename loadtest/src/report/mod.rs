@@ -77,8 +77,7 @@ pub struct Process {
 impl Report {
     /// Writes `report.json` and `report.html`.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let json = serde_json::to_vec_pretty(self)?;
         std::fs::write(folder.join("report.json"), json).context("cannot write report.json")?;
         let page = folder.join("report.html");

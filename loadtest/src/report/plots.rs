@@ -24,22 +24,12 @@ pub fn all(report: &Report) -> Vec<Chart> {
 }
 
 fn line(name: &str, class: &str, report: &Report, value: impl Fn(&Point) -> f64) -> Line {
-    let points = report
-        .series
-        .iter()
-        .map(|point| (point.t, value(point)))
-        .collect();
-    Line {
-        name: name.to_owned(),
-        class: class.to_owned(),
-        points,
-    }
+    let points = report.series.iter().map(|point| (point.t, value(point))).collect();
+    Line { name: name.to_owned(), class: class.to_owned(), points }
 }
 
 fn rate(name: &str, class: &str, report: &Report, count: impl Fn(&Point) -> u64) -> Line {
-    line(name, class, report, |point| {
-        count(point) as f64 / point.span.max(1e-3)
-    })
+    line(name, class, report, |point| count(point) as f64 / point.span.max(1e-3))
 }
 
 fn while_sending(mut chart: Chart, report: &Report) -> Chart {
@@ -68,15 +58,8 @@ fn latency(report: &Report) -> Chart {
         percentile("p99", "q2", |summary| summary.p99_ms),
         percentile("p99.9", "q3", |summary| summary.p999_ms),
     ];
-    let caption =
-        "From the time a send was due to its arrival at the recipient, in each second.".into();
-    let mut chart = Chart::time(
-        "Delivery latency",
-        caption,
-        "ms, log scale",
-        Scale::Log,
-        lines,
-    );
+    let caption = "From the time a send was due to its arrival at the recipient, in each second.".into();
+    let mut chart = Chart::time("Delivery latency", caption, "ms, log scale", Scale::Log, lines);
     for line in &mut chart.lines {
         line.points.retain(|(_, ms)| *ms > 0.0);
     }
@@ -89,10 +72,7 @@ fn throughput(report: &Report) -> Chart {
         rate("accepted", "c1", report, |point| point.accepted),
         rate("sent", "c2", report, |point| point.sent),
     ];
-    let caption = format!(
-        "Messages a second; {:.0} a second were offered.",
-        report.offered_per_s
-    );
+    let caption = format!("Messages a second; {:.0} a second were offered.", report.offered_per_s);
     let mut chart = Chart::time("Throughput", caption, "messages/s", Scale::Linear, lines);
     chart.filled = true;
     with_warmup(while_sending(chart, report), report)
@@ -101,41 +81,21 @@ fn throughput(report: &Report) -> Chart {
 /// Quantiles by how rare what lies beyond them is, so that the tail has room.
 fn distribution(report: &Report) -> Chart {
     let curve = |name: &str, class: &str, quantiles: &[(f64, f64)]| {
-        let kept = quantiles
-            .iter()
-            .filter(|(quantile, _)| *quantile <= 0.999_99);
-        let points = kept
-            .map(|(quantile, ms)| (-(1.0 - quantile).log10(), *ms))
-            .collect();
-        Line {
-            name: name.to_owned(),
-            class: class.to_owned(),
-            points,
-        }
+        let kept = quantiles.iter().filter(|(quantile, _)| *quantile <= 0.999_99);
+        let points = kept.map(|(quantile, ms)| (-(1.0 - quantile).log10(), *ms)).collect();
+        Line { name: name.to_owned(), class: class.to_owned(), points }
     };
     let lines = vec![
         curve("delivered", "c0", &report.delivered_quantiles),
         curve("accepted", "c1", &report.accepted_quantiles),
     ];
-    let caption =
-        "Share of messages that took at most so long, over the whole measured time.".into();
+    let caption = "Share of messages that took at most so long, over the whole measured time.".into();
     let mut chart = Chart::time("Distribution", caption, "ms, log scale", Scale::Log, lines);
-    let furthest = chart
-        .lines
-        .iter()
-        .flat_map(|line| line.points.iter().map(|point| point.0));
+    let furthest = chart.lines.iter().flat_map(|line| line.points.iter().map(|point| point.0));
     let furthest = furthest.fold(0.0, f64::max);
-    let names = [
-        ("0", 0.0),
-        ("50 %", 0.5),
-        ("90 %", 0.9),
-        ("99 %", 0.99),
-        ("99.9 %", 0.999),
-        ("99.99 %", 0.9999),
-    ];
-    let ticks = names
-        .iter()
-        .map(|(name, quantile)| (-(1.0f64 - quantile).log10(), (*name).to_owned()));
+    let names =
+        [("0", 0.0), ("50 %", 0.5), ("90 %", 0.9), ("99 %", 0.99), ("99.9 %", 0.999), ("99.99 %", 0.9999)];
+    let ticks = names.iter().map(|(name, quantile)| (-(1.0f64 - quantile).log10(), (*name).to_owned()));
     chart.x_ticks = Some(ticks.filter(|(at, _)| *at <= furthest).collect());
     chart
 }
@@ -150,10 +110,7 @@ fn connections(report: &Report) -> Chart {
         "Everybody was logged in after {:.2} s. A login takes {:.1} ms at the median, {:.1} ms at p99.",
         report.all_logged_in_s, report.login.p50_ms, report.login.p99_ms
     );
-    with_warmup(
-        Chart::time("Connections", caption, "sockets", Scale::Linear, lines),
-        report,
-    )
+    with_warmup(Chart::time("Connections", caption, "sockets", Scale::Linear, lines), report)
 }
 
 fn processes(report: &Report) -> Vec<Chart> {
@@ -189,32 +146,17 @@ fn processes(report: &Report) -> Vec<Chart> {
         lines(|sample| sample.cores),
     );
     let memory = lines(|sample| sample.rss_bytes as f64 / 1e6);
-    let memory = Chart::time(
-        "Memory",
-        "Resident memory of each process.".into(),
-        "MB",
-        Scale::Linear,
-        memory,
-    );
+    let memory =
+        Chart::time("Memory", "Resident memory of each process.".into(), "MB", Scale::Linear, memory);
     vec![with_warmup(cpu, report), with_warmup(memory, report)]
 }
 
 fn errors(report: &Report) -> Chart {
     let lines = vec![rate("errors/s", "c3", report, |point| point.errors)];
-    let each = report
-        .totals
-        .errors
-        .iter()
-        .map(|(code, count)| format!("{count} × {code}"));
+    let each = report.totals.errors.iter().map(|(code, count)| format!("{count} × {code}"));
     let caption = each.collect::<Vec<_>>().join(", ");
     with_warmup(
-        Chart::time(
-            "Errors",
-            super::chart::escape(&caption),
-            "errors/s",
-            Scale::Linear,
-            lines,
-        ),
+        Chart::time("Errors", super::chart::escape(&caption), "errors/s", Scale::Linear, lines),
         report,
     )
 }

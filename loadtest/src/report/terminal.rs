@@ -55,10 +55,7 @@ impl Display for Report {
                 self.lag.p99_ms
             )?;
         }
-        for (what, counts) in [
-            ("errors", &totals.errors),
-            ("connect failures", &totals.failures),
-        ] {
+        for (what, counts) in [("errors", &totals.errors), ("connect failures", &totals.failures)] {
             if !counts.is_empty() {
                 writeln!(out, "  {what}: {counts:?}")?;
             }

@@ -27,6 +27,8 @@ use progress::Progress;
 
 /// Logins slower than this over all are a failed run.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(180);
+/// When nobody at all could log in by then, nobody will.
+const FIRST_LOGIN_DEADLINE: Duration = Duration::from_secs(20);
 /// Sending begins this long after everybody is there.
 const BREATH: Duration = Duration::from_millis(500);
 
@@ -38,26 +40,15 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let files = rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the file limit")?;
     let plan = Plan::new(&scenario, options.seed(), options.shard);
     if u64::from(plan.online_count()) + 200 > files {
-        bail!(
-            "{} sockets do not fit into a limit of {files} files: use more shards",
-            plan.online_count()
-        );
+        bail!("{} sockets do not fit into a limit of {files} files: use more shards", plan.online_count());
     }
     let clock = Clock::start();
-    let target = Target::resolve(
-        &options.url,
-        options.source.clone(),
-        options.ca_file.as_deref(),
-    );
+    let target = Target::resolve(&options.url, options.source.clone(), options.ca_file.as_deref());
     let target = target.await?;
     let secret = options.hs256_secret.clone().unwrap_or_default();
     let minter = Minter::new(secret.as_bytes(), 7 * 24 * 3600);
     let now_s = clock.now_us() / 1_000_000;
-    let tokens = plan
-        .users
-        .iter()
-        .map(|user| minter.mint(user, now_s))
-        .collect();
+    let tokens = plan.users.iter().map(|user| minter.mint(user, now_s)).collect();
     let shared = Shared::new(scenario, plan, target, clock, options.threads, tokens);
     let run = Run::new(shared, options)?;
     run.progress.say(&format!(
@@ -112,8 +103,7 @@ impl Run {
         let storm_began = Instant::now();
         for thread in 0..self.shared.threads {
             let shared = Arc::clone(&self.shared);
-            self.workers
-                .push(spawn(shared, thread, self.phase.subscribe()));
+            self.workers.push(spawn(shared, thread, self.phase.subscribe()));
         }
         self.begin_us = self.shared.clock.now_us();
         self.connect().await?;
@@ -168,7 +158,7 @@ impl Run {
 
     async fn connect(&mut self) -> anyhow::Result<()> {
         let wanted = self.shared.plan.online_count() as usize;
-        let deadline = Instant::now() + LOGIN_DEADLINE;
+        let begin = Instant::now();
         loop {
             sleep(Duration::from_millis(10)).await;
             let connected = self.connected();
@@ -176,7 +166,11 @@ impl Run {
             if connected >= wanted {
                 return Ok(());
             }
-            if Instant::now() > deadline || self.workers.iter().any(JoinHandle::is_finished) {
+            let hopeless = connected == 0 && begin.elapsed() > FIRST_LOGIN_DEADLINE;
+            if hopeless
+                || begin.elapsed() > LOGIN_DEADLINE
+                || self.workers.iter().any(JoinHandle::is_finished)
+            {
                 self.collect();
                 let failures = &self.total.totals.failures;
                 bail!("only {connected} of {wanted} could log in; failures: {failures:?}");
@@ -188,9 +182,7 @@ impl Run {
     fn window(&self, options: &Options) -> Window {
         let scenario = &self.shared.scenario;
         let soon = self.shared.clock.now_us() + BREATH.as_micros() as u64;
-        let from_us = options
-            .start_at
-            .map_or(soon, |second| (second * 1_000_000).max(soon));
+        let from_us = options.start_at.map_or(soon, |second| (second * 1_000_000).max(soon));
         let measured_from_us = from_us + scenario.warmup.as_micros() as u64;
         Window {
             from_us,
@@ -234,9 +226,7 @@ impl Run {
     }
 
     fn connected(&self) -> usize {
-        self.shared
-            .connected
-            .load(std::sync::atomic::Ordering::Relaxed)
+        self.shared.connected.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn tick_if_due(&mut self, what: &str) {
@@ -271,11 +261,7 @@ impl Run {
 }
 
 fn own_process() -> Watched {
-    Watched {
-        name: "generator".into(),
-        pid: std::process::id(),
-        tree: false,
-    }
+    Watched { name: "generator".into(), pid: std::process::id(), tree: false }
 }
 
 fn own_cpu() -> f64 {

@@ -102,9 +102,7 @@ impl Options {
             let url = self.url.first().map(String::as_str).unwrap_or_default();
             let http = url.replacen("ws", "http", 1);
             let after_scheme = http.find("://").map_or(0, |at| at + 3);
-            let end = http[after_scheme..]
-                .find('/')
-                .map_or(http.len(), |at| after_scheme + at);
+            let end = http[after_scheme..].find('/').map_or(http.len(), |at| after_scheme + at);
             http[..end].to_owned()
         });
         base.trim_end_matches('/').to_owned()

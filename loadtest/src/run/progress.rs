@@ -21,19 +21,13 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let bar = (std::io::stderr().is_terminal() && !quiet).then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) =
-                ProgressStyle::with_template("{spinner:.cyan} {elapsed_precise} {msg}")
-            {
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {elapsed_precise} {msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self {
-            bar,
-            quiet,
-            ticks: AtomicU64::new(0),
-        }
+        Self { bar, quiet, ticks: AtomicU64::new(0) }
     }
 
     /// A line that stays.
@@ -54,11 +48,8 @@ impl Progress {
 
     pub fn tick(&self, what: &str, point: &Point) {
         let rate = |count: u64| count as f64 / point.span.max(1e-3);
-        let processes: String = point
-            .processes
-            .iter()
-            .map(|one| format!("  {} {:.0} %", one.name, one.cores * 100.0))
-            .collect();
+        let processes: String =
+            point.processes.iter().map(|one| format!("  {} {:.0} %", one.name, one.cores * 100.0)).collect();
         let line = format!(
             "{what:<10} {:>6} sockets  sent {:>6.0}/s  delivered {:>7.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms  errors {}{processes}",
             point.connected,

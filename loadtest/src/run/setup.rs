@@ -17,11 +17,7 @@ const AT_ONCE: usize = 32;
 /// Members that one request may name.
 const MEMBERS_AT_ONCE: usize = 1000;
 
-pub async fn prepare(
-    shared: &Shared,
-    options: &Options,
-    progress: &Progress,
-) -> anyhow::Result<()> {
+pub async fn prepare(shared: &Shared, options: &Options, progress: &Progress) -> anyhow::Result<()> {
     let groups: Vec<usize> = (0..shared.plan.conversations.len())
         .filter(|index| !shared.plan.conversations[*index].direct)
         .collect();
@@ -57,10 +53,7 @@ async fn group(shared: &Shared, api: &Api, index: usize, history: u32) -> anyhow
     let plan = &shared.plan;
     let members = &plan.conversations[index].members;
     let owner = members[0] as usize;
-    let names: Vec<&str> = members[1..]
-        .iter()
-        .map(|user| plan.users[*user as usize].as_str())
-        .collect();
+    let names: Vec<&str> = members[1..].iter().map(|user| plan.users[*user as usize].as_str()).collect();
     let mut chunks = names.chunks(MEMBERS_AT_ONCE);
     let first = chunks.next().unwrap_or_default();
     let body = json!({"kind": "group", "title": format!("load {index}"), "member_ids": first, "client_id": Uuid::new_v4()});
@@ -73,33 +66,17 @@ async fn group(shared: &Shared, api: &Api, index: usize, history: u32) -> anyhow
         .context("the answer to a new group")?;
     for more in chunks {
         let path = format!("/v1/conversations/{}/members", created.id);
-        api.send(
-            reqwest::Method::POST,
-            &path,
-            &shared.tokens[owner],
-            &json!({"user_ids": more}),
-        )
-        .await?;
+        api.send(reqwest::Method::POST, &path, &shared.tokens[owner], &json!({"user_ids": more})).await?;
     }
-    shared
-        .checker()
-        .bind(shared.conversations[index], created.id);
+    shared.checker().bind(shared.conversations[index], created.id);
     let path = format!("/v1/conversations/{}/messages", created.id);
     for turn in 0..history as usize {
         let user = members[turn % members.len()] as usize;
         let at = shared.clock.now_us();
-        let client_id = shared.checker().sent(
-            shared.users[user],
-            Socket(0),
-            shared.conversations[index],
-            at,
-        );
+        let client_id = shared.checker().sent(shared.users[user], Socket(0), shared.conversations[index], at);
         let body = json!({"client_id": client_id, "text": shared.text});
-        api.send(reqwest::Method::POST, &path, &shared.tokens[user], &body)
-            .await?;
-        shared
-            .checker()
-            .answered(client_id, Outcome::Accepted, Some(created.id));
+        api.send(reqwest::Method::POST, &path, &shared.tokens[user], &body).await?;
+        shared.checker().answered(client_id, Outcome::Accepted, Some(created.id));
     }
     Ok(())
 }
@@ -110,13 +87,7 @@ async fn device(shared: &Shared, api: &Api, user: usize) -> anyhow::Result<()> {
         "token": format!("{}-{}", shared.plan.users[user], Uuid::new_v4()),
         "app_id": "loadtest",
     });
-    api.send(
-        reqwest::Method::PUT,
-        "/v1/devices/load",
-        &shared.tokens[user],
-        &body,
-    )
-    .await?;
+    api.send(reqwest::Method::PUT, "/v1/devices/load", &shared.tokens[user], &body).await?;
     Ok(())
 }
 
@@ -138,10 +109,7 @@ impl Api {
                 http = http.add_root_certificate(certificate);
             }
         }
-        Ok(Self {
-            http: http.build()?,
-            base: options.http_base(),
-        })
+        Ok(Self { http: http.build()?, base: options.http_base() })
     }
 
     /// A request with a body; 429 and 503 are tried again.
@@ -153,8 +121,7 @@ impl Api {
         body: &serde_json::Value,
     ) -> anyhow::Result<reqwest::Response> {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        self.attempt(path, request.bearer_auth(token).json(body))
-            .await
+        self.attempt(path, request.bearer_auth(token).json(body)).await
     }
 
     pub async fn get(&self, path: &str, token: &str) -> anyhow::Result<reqwest::Response> {
@@ -169,14 +136,10 @@ impl Api {
     ) -> anyhow::Result<reqwest::Response> {
         let mut pause = std::time::Duration::from_millis(50);
         for attempt in 1.. {
-            let copy = request
-                .try_clone()
-                .context("a request that can be repeated")?;
+            let copy = request.try_clone().context("a request that can be repeated")?;
             match copy.send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(answer),
-                Ok(answer)
-                    if !matches!(answer.status().as_u16(), 429 | 503) || attempt == ATTEMPTS =>
-                {
+                Ok(answer) if !matches!(answer.status().as_u16(), 429 | 503) || attempt == ATTEMPTS => {
                     let status = answer.status();
                     let text = answer.text().await.unwrap_or_default();
                     bail!("{path} was answered with {status}: {text}");

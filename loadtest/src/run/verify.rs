@@ -23,17 +23,10 @@ struct Page {
     has_more: bool,
 }
 
-pub async fn read_everything(
-    shared: &Shared,
-    options: &Options,
-    progress: &Progress,
-) -> anyhow::Result<()> {
+pub async fn read_everything(shared: &Shared, options: &Options, progress: &Progress) -> anyhow::Result<()> {
     let api = &Api::new(options)?;
-    let conversations: Vec<(ConversationKey, Uuid)> = shared
-        .checker()
-        .conversations()
-        .map(|(key, id, _)| (key, id))
-        .collect();
+    let conversations: Vec<(ConversationKey, Uuid)> =
+        shared.checker().conversations().map(|(key, id, _)| (key, id)).collect();
     let count = conversations.len();
     progress.say(&format!("reading {count} conversations again"));
     let done = &std::sync::atomic::AtomicUsize::new(0);
@@ -59,12 +52,7 @@ async fn read(api: &Api, id: Uuid, token: &str) -> anyhow::Result<Vec<Stored>> {
     loop {
         let after = log.last().map_or(0, |entry| entry.seq);
         let path = format!("/v1/conversations/{id}/messages?after={after}&limit={PAGE}");
-        let page: Page = api
-            .get(&path, token)
-            .await?
-            .json()
-            .await
-            .context("a page of history")?;
+        let page: Page = api.get(&path, token).await?.json().await.context("a page of history")?;
         let is_last = !page.has_more || page.messages.is_empty();
         log.extend(page.messages);
         if is_last {

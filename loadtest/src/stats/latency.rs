@@ -23,15 +23,11 @@ impl Latency {
 
     pub fn record_many(&mut self, microseconds: u64, count: u64) {
         let microseconds = microseconds.clamp(1, HIGHEST_US);
-        self.0
-            .record_n(microseconds, count)
-            .expect("the value was clamped to the bounds");
+        self.0.record_n(microseconds, count).expect("the value was clamped to the bounds");
     }
 
     pub fn add(&mut self, other: &Latency) {
-        self.0
-            .add(&other.0)
-            .expect("all histograms have the same bounds");
+        self.0.add(&other.0).expect("all histograms have the same bounds");
     }
 
     pub fn clear(&mut self) {
@@ -71,10 +67,7 @@ impl Latency {
 
     /// Filled buckets as (microseconds, count), from which shards can be merged.
     pub fn buckets(&self) -> Vec<(u64, u64)> {
-        self.0
-            .iter_recorded()
-            .map(|step| (step.value_iterated_to(), step.count_at_value()))
-            .collect()
+        self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
     }
 }
 

@@ -21,21 +21,13 @@ impl std::str::FromStr for Watched {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, pid) = text
-            .split_once('=')
-            .ok_or("a process is written name=PID")?;
+        let (name, pid) = text.split_once('=').ok_or("a process is written name=PID")?;
         let (pid, tree) = match pid.strip_suffix('+') {
             Some(pid) => (pid, true),
             None => (pid, false),
         };
-        let pid = pid
-            .parse()
-            .map_err(|_| format!("{pid} is not a process id"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            pid,
-            tree,
-        })
+        let pid = pid.parse().map_err(|_| format!("{pid} is not a process id"))?;
+        Ok(Self { name: name.to_owned(), pid, tree })
     }
 }
 
@@ -46,11 +38,7 @@ pub fn named(name: &str) -> Vec<Watched> {
             let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
             comm.is_ok_and(|comm| comm.trim() == name)
         })
-        .map(|pid| Watched {
-            name: format!("{name} {pid}"),
-            pid,
-            tree: false,
-        })
+        .map(|pid| Watched { name: format!("{name} {pid}"), pid, tree: false })
         .collect();
     if let [only] = found.as_mut_slice() {
         only.name = name.to_owned();
@@ -68,10 +56,7 @@ pub fn usage(watched: &Watched) -> Option<(f64, u64)> {
     let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
     for pid in all_pids() {
         if let Some(stat) = stat(pid) {
-            children
-                .entry(stat.parent)
-                .or_default()
-                .push((pid, stat.ticks + stat.waited));
+            children.entry(stat.parent).or_default().push((pid, stat.ticks + stat.waited));
         }
     }
     let mut ticks = own.ticks + own.waited;
@@ -99,10 +84,7 @@ impl Sampler {
             let cpu = usage(&one).map_or(0.0, |(cpu, _)| cpu);
             (one, cpu)
         };
-        Self {
-            watched: watched.into_iter().map(seen).collect(),
-            looked: Instant::now(),
-        }
+        Self { watched: watched.into_iter().map(seen).collect(), looked: Instant::now() }
     }
 
     pub fn sample(&mut self) -> Vec<Sample> {
@@ -113,11 +95,7 @@ impl Sampler {
             let Some((cpu, rss_bytes)) = usage(one) else {
                 continue;
             };
-            samples.push(Sample {
-                name: one.name.clone(),
-                cores: (cpu - *before) / span,
-                rss_bytes,
-            });
+            samples.push(Sample { name: one.name.clone(), cores: (cpu - *before) / span, rss_bytes });
             *before = cpu;
         }
         samples
@@ -169,11 +147,7 @@ mod tests {
 
     #[test]
     fn ones_own_process_has_memory_and_a_parent() {
-        let own = Watched {
-            name: "own".into(),
-            pid: std::process::id(),
-            tree: false,
-        };
+        let own = Watched { name: "own".into(), pid: std::process::id(), tree: false };
         let (cpu, bytes) = usage(&own).unwrap();
         assert!(cpu >= 0.0 && bytes > 100_000);
         assert!(stat(own.pid).unwrap().parent > 0);
@@ -181,11 +155,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_has_no_usage() {
-        let gone = Watched {
-            name: "gone".into(),
-            pid: u32::MAX,
-            tree: true,
-        };
+        let gone = Watched { name: "gone".into(), pid: u32::MAX, tree: true };
         assert!(usage(&gone).is_none());
     }
 }

@@ -93,13 +93,7 @@ pub fn header(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
     } else {
         None
     };
-    Ok(Some(Header {
-        fin: first & 0x80 != 0,
-        opcode,
-        mask,
-        length,
-        payload: payload as usize,
-    }))
+    Ok(Some(Header { fin: first & 0x80 != 0, opcode, mask, length, payload: payload as usize }))
 }
 
 /// Appends one whole frame; `mask` is given by clients and left out by servers.

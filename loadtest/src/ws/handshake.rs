@@ -28,9 +28,7 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     path: &str,
     token: Option<&str>,
 ) -> Result<Vec<u8>, HandshakeError> {
-    let authorization = token
-        .map(|token| format!("Authorization: Bearer {token}\r\n"))
-        .unwrap_or_default();
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
@@ -56,9 +54,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     let key = field(&head, "sec-websocket-key").ok_or(HandshakeError::Protocol("no key"))?;
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let protocol = match field(&head, "sec-websocket-protocol") {
-        Some(offered) if offered.contains("tidings.v1.json") => {
-            "Sec-WebSocket-Protocol: tidings.v1.json\r\n"
-        }
+        Some(offered) if offered.contains("tidings.v1.json") => "Sec-WebSocket-Protocol: tidings.v1.json\r\n",
         _ => "",
     };
     let answer = format!(
@@ -72,9 +68,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     Ok((user, rest))
 }
 
-async fn read_head<S: AsyncRead + Unpin>(
-    stream: &mut S,
-) -> Result<(String, Vec<u8>), HandshakeError> {
+async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(String, Vec<u8>), HandshakeError> {
     let mut bytes = Vec::with_capacity(1024);
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {
@@ -82,8 +76,8 @@ async fn read_head<S: AsyncRead + Unpin>(
         }
         if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
             let rest = bytes.split_off(end + 4);
-            let head = String::from_utf8(bytes)
-                .map_err(|_| HandshakeError::Protocol("the head is not text"))?;
+            let head =
+                String::from_utf8(bytes).map_err(|_| HandshakeError::Protocol("the head is not text"))?;
             return Ok((head, rest));
         }
         if bytes.len() > MAX_HEAD {

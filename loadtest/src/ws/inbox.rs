@@ -11,11 +11,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// Takes what was read and calls `on` with every message and control frame that is complete.
-    pub fn feed(
-        &mut self,
-        chunk: &mut [u8],
-        mut on: impl FnMut(Opcode, &[u8]),
-    ) -> Result<(), FrameError> {
+    pub fn feed(&mut self, chunk: &mut [u8], mut on: impl FnMut(Opcode, &[u8])) -> Result<(), FrameError> {
         if self.rest.is_empty() {
             let used = self.scan(chunk, &mut on)?;
             self.rest.extend_from_slice(&chunk[used..]);
@@ -36,11 +32,7 @@ impl Inbox {
         self.rest.len()
     }
 
-    fn scan(
-        &mut self,
-        bytes: &mut [u8],
-        on: &mut impl FnMut(Opcode, &[u8]),
-    ) -> Result<usize, FrameError> {
+    fn scan(&mut self, bytes: &mut [u8], on: &mut impl FnMut(Opcode, &[u8])) -> Result<usize, FrameError> {
         let mut used = 0;
         while let Some(header) = frame::header(&bytes[used..])? {
             let start = used + header.length;
@@ -91,14 +83,9 @@ mod tests {
             let mut inbox = Inbox::default();
             let mut seen = Vec::new();
             for chunk in three().chunks_mut(size) {
-                inbox
-                    .feed(chunk, |opcode, body| seen.push((opcode, body.len())))
-                    .unwrap();
+                inbox.feed(chunk, |opcode, body| seen.push((opcode, body.len()))).unwrap();
             }
-            assert_eq!(
-                seen,
-                [(Opcode::Text, 3), (Opcode::Ping, 0), (Opcode::Text, 200)]
-            );
+            assert_eq!(seen, [(Opcode::Text, 3), (Opcode::Ping, 0), (Opcode::Text, 200)]);
             assert_eq!(inbox.waiting(), 0);
         }
     }
@@ -108,12 +95,7 @@ mod tests {
         let mut wire = vec![0x01, 2, b'a', b'b', 0x89, 0, 0x80, 1, b'c'];
         let mut seen = Vec::new();
         let mut inbox = Inbox::default();
-        inbox
-            .feed(&mut wire, |opcode, body| seen.push((opcode, body.to_vec())))
-            .unwrap();
-        assert_eq!(
-            seen,
-            [(Opcode::Ping, vec![]), (Opcode::Text, b"abc".to_vec())]
-        );
+        inbox.feed(&mut wire, |opcode, body| seen.push((opcode, body.to_vec()))).unwrap();
+        assert_eq!(seen, [(Opcode::Ping, vec![]), (Opcode::Text, b"abc".to_vec())]);
     }
 }

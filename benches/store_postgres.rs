@@ -6,9 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidings::model::{
-    Admission, Body, ClientId, ConversationId, EntryKind, NewEntry, Timestamp, UserId,
-};
+use tidings::model::{Admission, Body, ClientId, ConversationId, EntryKind, NewEntry, Timestamp, UserId};
 use tidings::store::postgres::{PostgresStore, Settings, connect, migrate};
 use tidings::store::{Appended, Conversations, Log, PageOf, Users};
 
@@ -26,10 +24,7 @@ fn text(sender: &UserId, peer: &UserId, create: bool) -> NewEntry {
         sender_id: sender.clone(),
         client_id: ClientId::new(),
         kind: EntryKind::Text,
-        body: Body {
-            text: Some("x".repeat(100)),
-            ..Body::default()
-        },
+        body: Body { text: Some("x".repeat(100)), ..Body::default() },
         peer: Some(peer.clone()),
         create,
         provision: create,
@@ -58,9 +53,9 @@ fn batch(size: usize, turn: &mut usize, create: bool) -> Vec<NewEntry> {
 async fn append(store: &PostgresStore, entries: &[NewEntry]) {
     let outcomes = store.append(entries).await.expect("appending");
     assert!(
-        outcomes.iter().all(
-            |outcome| matches!(outcome, Appended::Stored(stored) if stored.original.is_none())
-        )
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Appended::Stored(stored) if stored.original.is_none()))
     );
 }
 
@@ -73,27 +68,18 @@ struct Cpu {
 impl Cpu {
     async fn now(admin: &tokio_postgres::Client) -> Self {
         let rows = admin
-            .query(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = $1",
-                &[&SCHEMA],
-            )
+            .query("SELECT pid FROM pg_stat_activity WHERE application_name = $1", &[&SCHEMA])
             .await
             .expect("the backends");
         Self {
             client: seconds("self"),
-            server: rows
-                .iter()
-                .map(|row| seconds(&row.get::<_, i32>(0).to_string()))
-                .sum(),
+            server: rows.iter().map(|row| seconds(&row.get::<_, i32>(0).to_string())).sum(),
         }
     }
 
     async fn since(&self, admin: &tokio_postgres::Client) -> Self {
         let now = Self::now(admin).await;
-        Self {
-            client: now.client - self.client,
-            server: now.server - self.server,
-        }
+        Self { client: now.client - self.client, server: now.server - self.server }
     }
 }
 
@@ -144,10 +130,7 @@ async fn fill(store: &PostgresStore, rows: usize, turn: &mut usize) {
     for _ in 0..rows / 1_500 {
         append(store, &batch(1_500, turn, false)).await;
     }
-    println!(
-        "filled {rows} rows in {:.1} s",
-        started.elapsed().as_secs_f64()
-    );
+    println!("filled {rows} rows in {:.1} s", started.elapsed().as_secs_f64());
 }
 
 /// Every user with the ten before and the ten after: 20 direct conversations each.
@@ -170,8 +153,7 @@ async fn befriend(store: &PostgresStore) {
 }
 
 async fn measure_logins(store: &PostgresStore, admin: &tokio_postgres::Client, size: usize) {
-    let (mut admit, mut groups, mut pages, mut listed) =
-        (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0);
+    let (mut admit, mut groups, mut pages, mut listed) = (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0);
     let mut calls = 0;
     let cpu = Cpu::now(admin).await;
     for first in (0..USERS).step_by(size) {
@@ -193,11 +175,7 @@ async fn measure_logins(store: &PostgresStore, admin: &tokio_postgres::Client, s
         groups += begun.elapsed();
         let asked: Vec<PageOf> = users
             .iter()
-            .map(|user_id| PageOf {
-                user_id: user_id.clone(),
-                after: None,
-                limit: 200,
-            })
+            .map(|user_id| PageOf { user_id: user_id.clone(), after: None, limit: 200 })
             .collect();
         let begun = Instant::now();
         let found = store.conversations_of(&asked).await.expect("pages");
@@ -221,25 +199,16 @@ async fn measure_logins(store: &PostgresStore, admin: &tokio_postgres::Client, s
 #[tokio::main]
 async fn main() {
     let url = std::env::var("TIDINGS__POSTGRES__URL").expect("TIDINGS__POSTGRES__URL is set");
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| word != "--bench")
-        .collect();
-    let (admin, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
-        .await
-        .expect("a database");
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let (admin, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("a database");
     tokio::spawn(connection);
     admin
-        .batch_execute(&format!(
-            "DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}"
-        ))
+        .batch_execute(&format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}"))
         .await
         .expect("a schema");
     let separator = if url.contains('?') { '&' } else { '?' };
     let settings = Settings {
-        url: format!(
-            "{url}{separator}options=-c%20search_path%3D{SCHEMA}&application_name={SCHEMA}"
-        ),
+        url: format!("{url}{separator}options=-c%20search_path%3D{SCHEMA}&application_name={SCHEMA}"),
         ca_file: None,
         pool_size: 4,
         worker_connections: 2,
@@ -279,8 +248,5 @@ async fn main() {
         }
     }
     drop(store);
-    admin
-        .batch_execute(&format!("DROP SCHEMA {SCHEMA} CASCADE"))
-        .await
-        .expect("dropping the schema");
+    admin.batch_execute(&format!("DROP SCHEMA {SCHEMA} CASCADE")).await.expect("dropping the schema");
 }

@@ -170,7 +170,10 @@ SELECT m.conversation_id, m.user_id, m.kind, m.role, m.notify, m.muted_until,
        greatest(m.read_seq, sent.seq) AS read_seq,
        greatest(m.read_seq, sent.seq, m.delivered_seq) AS delivered_seq,
        c.text_count - greatest(m.read_texts, sent.texts, c.expired_texts) AS unread,
-       c.last_seq, c.text_count
+       c.last_seq, c.text_count, c.title, c.created_at, c.member_count,
+       -- of a direct conversation: the other user, and how far they have read by sending
+       CASE m.user_id WHEN c.low_user THEN c.high_user ELSE c.low_user END AS peer_id,
+       CASE m.user_id WHEN c.low_user THEN c.high_sent_seq ELSE c.low_sent_seq END AS peer_sent_seq
 FROM members m
 JOIN conversations c ON c.id = m.conversation_id
 CROSS JOIN LATERAL (

@@ -44,11 +44,8 @@ pub async fn create(
     }
     accounts.limit(&request.user_id, &arrival)?;
     let password_hash = accounts.passwords.hash(&request.password).await.map_err(password_problem)?;
-    let account = NewAccount {
-        user_id: request.user_id.clone(),
-        password_hash,
-        display_name: request.display_name,
-    };
+    let account =
+        NewAccount { user_id: request.user_id.clone(), password_hash, display_name: request.display_name };
     if !api.gateway.store.create_account(&account).await? {
         return Err(Problem::new(ErrorCode::Conflict, "this user id is taken"));
     }

@@ -10,8 +10,8 @@ use super::extract::{Json, Path, Query};
 use crate::gateway::Problem;
 use crate::gateway::access::Action;
 use crate::model::{
-    Body, ClientId, Conversation, ConversationId, ConversationKind, EntryKind, Event, EventBody, NewEntry, Seq, Stamp,
-    Target, Timestamp, UserId,
+    Body, ClientId, Conversation, ConversationId, ConversationKind, EntryKind, Event, EventBody, NewEntry,
+    Seq, Stamp, Target, Timestamp, UserId,
 };
 use crate::protocol::ErrorCode;
 use crate::store::{Created, NewGroup, PageOf};
@@ -77,25 +77,37 @@ pub async fn create(
 }
 
 impl Api {
-    async fn create_direct(&self, caller: &Caller, request: NewConversationRequest) -> Result<Created, Problem> {
-        let peer = request.user_id.ok_or_else(|| Problem::bad_request("a direct conversation needs `user_id`"))?;
+    async fn create_direct(
+        &self,
+        caller: &Caller,
+        request: NewConversationRequest,
+    ) -> Result<Created, Problem> {
+        let peer =
+            request.user_id.ok_or_else(|| Problem::bad_request("a direct conversation needs `user_id`"))?;
         if peer == caller.user_id {
             return Err(Problem::bad_request("nobody has a conversation with themselves"));
         }
         let provision = self.gateway.settings.auto_provision;
-        let made = self.gateway.store.create_direct(&caller.user_id, &peer, provision, Timestamp::now()).await?;
+        let made =
+            self.gateway.store.create_direct(&caller.user_id, &peer, provision, Timestamp::now()).await?;
         if let Created::New(id) = made {
             self.announce_conversation(id, vec![caller.user_id.clone(), peer]).await;
         }
         Ok(made)
     }
 
-    async fn create_group(&self, caller: &Caller, request: NewConversationRequest) -> Result<Created, Problem> {
+    async fn create_group(
+        &self,
+        caller: &Caller,
+        request: NewConversationRequest,
+    ) -> Result<Created, Problem> {
         let title = request.title.ok_or_else(|| Problem::bad_request("a group needs a `title`"))?;
         check_title(&title)?;
         let most = self.gateway.settings.gateway.members_max;
         if request.member_ids.len() > most {
-            return Err(Problem::bad_request(format!("`member_ids` are at most {most}; add more afterwards")));
+            return Err(Problem::bad_request(format!(
+                "`member_ids` are at most {most}; add more afterwards"
+            )));
         }
         let group = NewGroup {
             id: ConversationId::new(),

@@ -11,7 +11,8 @@ use super::me::given;
 use crate::gateway::Problem;
 use crate::gateway::access::Action;
 use crate::model::{
-    Body, ClientId, Conversation, ConversationId, EntryKind, Member, NewEntry, Notify, Role, Timestamp, UserId,
+    Body, ClientId, Conversation, ConversationId, EntryKind, Member, NewEntry, Notify, Role, Timestamp,
+    UserId,
 };
 use crate::protocol::ErrorCode;
 use crate::store::Preferences;

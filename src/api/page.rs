@@ -29,7 +29,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Adds the page's routes.
 pub fn add(routes: Router<Api>) -> Router<Api> {
     routes
-        .route("/", get(|headers: HeaderMap| async move { serve(Page::get("index.html"), "index.html", &headers) }))
+        .route(
+            "/",
+            get(|headers: HeaderMap| async move { serve(Page::get("index.html"), "index.html", &headers) }),
+        )
         .route("/client/{*path}", get(client))
         .route("/{*path}", get(page))
 }
@@ -46,9 +49,11 @@ fn serve(file: Option<EmbeddedFile>, path: &str, headers: &HeaderMap) -> Respons
     let Some(file) = file else {
         return Problem::new(ErrorCode::NotFound, "there is nothing at this address").into_response();
     };
-    let hash: String = file.metadata.sha256_hash().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        file.metadata.sha256_hash().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
-    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let unchanged =
+        headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

@@ -50,6 +50,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Dev(DevArgs),
+    Gateway(GatewayArgs),
+    Worker(WorkerArgs),
+    Push(PushArgs),
+    Migrate(MigrateArgs),
+    DeadLetters(DeadLettersArgs),
     CheckConfig(CheckConfigArgs),
     Healthcheck(HealthcheckArgs),
     Token(TokenArgs),
@@ -61,7 +66,17 @@ pub enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("{0:#}")]
-    Other(#[from] anyhow::Error),
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    /// A role that finds its configuration wrong says so as the loading does.
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<ConfigError>() {
+            Ok(error) => Self::Config(error),
+            Err(error) => Self::Other(error),
+        }
+    }
 }
 
 impl Failure {
@@ -90,6 +105,11 @@ impl Cli {
         let sources = Sources::from_process(self.config);
         match self.command {
             Command::Dev(args) => Ok(roles::dev(load(&args.sources(sources))?)?),
+            Command::Gateway(args) => Ok(roles::gateway(load(&args.sources(sources))?)?),
+            Command::Worker(args) => Ok(roles::worker(load(&args.sources(sources))?)?),
+            Command::Push(args) => Ok(roles::push(load(&args.sources(sources))?)?),
+            Command::Migrate(_) => Ok(roles::migrate(load(&sources)?)?),
+            Command::DeadLetters(args) => print(&roles::dead_letters(&load(&sources)?, args.command)?),
             Command::CheckConfig(args) => args.run(&sources),
             Command::Healthcheck(args) => args.run(&sources),
             Command::Token(args) => args.run(sources),

@@ -116,7 +116,13 @@ impl Access {
     pub fn opened(&self, id: ConversationId, user: &UserId, peer: &UserId) {
         let mut members = vec![(user.clone(), Role::Member), (peer.clone(), Role::Member)];
         members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let view = View { id, kind: ConversationKind::Direct, members_seq: Seq::ZERO, members, blockers: Vec::new() };
+        let view = View {
+            id,
+            kind: ConversationKind::Direct,
+            members_seq: Seq::ZERO,
+            members,
+            blockers: Vec::new(),
+        };
         self.known.insert(id, Arc::new(Known { view, loaded_at: Instant::now() }));
     }
 

@@ -107,12 +107,7 @@ async fn prepare(
     }
     let chosen = subprotocol(headers)?;
     let unauthenticated = |message: &str| {
-        Refused::new(
-            StatusCode::UNAUTHORIZED,
-            RejectReason::Auth,
-            ErrorCode::Unauthenticated,
-            message,
-        )
+        Refused::new(StatusCode::UNAUTHORIZED, RejectReason::Auth, ErrorCode::Unauthenticated, message)
     };
     let bearer = auth::bearer(headers).map_err(|error| unauthenticated(&error.to_string()))?;
     let from_url = token_in(uri);

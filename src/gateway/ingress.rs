@@ -148,7 +148,8 @@ impl Batcher {
             if pending.is_empty() && inbox.recv_many(&mut pending, room).await == 0 {
                 return;
             }
-            if pending.len() < room && self.rate.per_second() >= f64::from(self.settings.linger_above_per_second)
+            if pending.len() < room
+                && self.rate.per_second() >= f64::from(self.settings.linger_above_per_second)
             {
                 tokio::time::sleep(self.settings.linger).await;
             }
@@ -177,9 +178,11 @@ impl Batcher {
         let freed: usize = pending.iter().map(|next| next.bytes).sum();
         self.load.bytes.fetch_sub(freed, Ordering::Relaxed);
         let now = Instant::now();
-        let (mut entries, mut waiting) = (Vec::with_capacity(pending.len()), Vec::with_capacity(pending.len()));
+        let (mut entries, mut waiting) =
+            (Vec::with_capacity(pending.len()), Vec::with_capacity(pending.len()));
         for next in pending {
-            let named = Named { conversation_id: next.entry.conversation_id, client_id: next.entry.client_id };
+            let named =
+                Named { conversation_id: next.entry.conversation_id, client_id: next.entry.client_id };
             if now.duration_since(next.since) > self.settings.max_wait {
                 // Admission control: who waited this long would wait longer still.
                 next.waiting.settle(named, Err(Refused { retry_after: self.settings.max_wait }));

@@ -65,10 +65,9 @@ impl Rejected {
             Self::Expelled => {
                 Problem::new(ErrorCode::Unauthenticated, "the user is deactivated or the token revoked")
             }
-            Self::Later(after) => Problem::unavailable(
-                "not now",
-                u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-            ),
+            Self::Later(after) => {
+                Problem::unavailable("not now", u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+            }
         }
     }
 }
@@ -119,7 +118,11 @@ impl Gateway {
     /// The token is not good, or not for this.
     pub async fn verify(&self, token: &str) -> Result<Identity, Rejected> {
         let claims = self.verifier.verify(token, SystemTime::now()).await.map_err(|error| {
-            if error.is_retryable() { Rejected::Later(Duration::from_secs(1)) } else { Rejected::Token(error) }
+            if error.is_retryable() {
+                Rejected::Later(Duration::from_secs(1))
+            } else {
+                Rejected::Token(error)
+            }
         })?;
         identity(claims)
     }

@@ -22,9 +22,11 @@ pub(super) const fn closing(code: CloseCode) -> CloseReason {
     match code {
         CloseCode::Normal => CloseReason::Client,
         CloseCode::GoingAway => CloseReason::Idle,
-        CloseCode::Protocol | CloseCode::InvalidText | CloseCode::TooManyBadFrames | CloseCode::RateLimited | CloseCode::NoHello => {
-            CloseReason::Protocol
-        }
+        CloseCode::Protocol
+        | CloseCode::InvalidText
+        | CloseCode::TooManyBadFrames
+        | CloseCode::RateLimited
+        | CloseCode::NoHello => CloseReason::Protocol,
         CloseCode::TooLarge => CloseReason::TooLarge,
         CloseCode::Restarting => CloseReason::Drain,
         CloseCode::TryAgainLater => CloseReason::Error,

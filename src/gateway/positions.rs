@@ -63,14 +63,10 @@ impl Positions {
 
     fn take(&self) -> (Vec<Position>, Vec<Acknowledgement>) {
         let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let positions = waiting.positions.into_iter().map(
-            |((conversation_id, user_id), (read_seq, delivered_seq))| Position {
-                conversation_id,
-                user_id,
-                read_seq,
-                delivered_seq,
-            },
-        );
+        let positions =
+            waiting.positions.into_iter().map(|((conversation_id, user_id), (read_seq, delivered_seq))| {
+                Position { conversation_id, user_id, read_seq, delivered_seq }
+            });
         let acknowledged = waiting.acknowledged.into_iter().map(
             |((conversation_id, user_id, device_id, foreground), seq)| Acknowledgement {
                 user_id,

@@ -161,8 +161,13 @@ impl Registry {
 
     /// The group's members as the store has them now.
     pub fn set_members(&self, view: &View) {
-        let connected: HashSet<UserId> =
-            view.members.iter().map(|(user, _)| user).filter(|user| self.is_connected(user)).cloned().collect();
+        let connected: HashSet<UserId> = view
+            .members
+            .iter()
+            .map(|(user, _)| user)
+            .filter(|user| self.is_connected(user))
+            .cloned()
+            .collect();
         for user in &connected {
             if let Some(local) = self.users.of(user).get_mut(user)
                 && !local.groups.contains(&view.id)
@@ -180,7 +185,11 @@ impl Registry {
 
     /// The group's members who are connected here.
     pub fn members_here(&self, group: ConversationId) -> Vec<UserId> {
-        self.groups.of(&group).get(&group).map(|local| local.users.iter().cloned().collect()).unwrap_or_default()
+        self.groups
+            .of(&group)
+            .get(&group)
+            .map(|local| local.users.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     pub fn users(&self) -> Vec<UserId> {

@@ -43,7 +43,8 @@ const DEADLINE: Duration = Duration::from_secs(2);
 impl Routes {
     pub fn start(registry: Arc<Registry>, fanout: Arc<dyn Fanout>) -> Self {
         let (changes, inbox) = mpsc::channel(WAITING);
-        let keeper = Keeper { registry, fanout, gateway: None, users: HashSet::new(), groups: HashSet::new() };
+        let keeper =
+            Keeper { registry, fanout, gateway: None, users: HashSet::new(), groups: HashSet::new() };
         tokio::spawn(keeper.run(inbox));
         Self { changes }
     }

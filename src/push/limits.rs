@@ -22,11 +22,7 @@ pub struct LimitSettings {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self {
-            concurrency: 1000,
-            per_second: None,
-            burst: NonZeroU32::new(100).expect("not zero"),
-        }
+        Self { concurrency: 1000, per_second: None, burst: NonZeroU32::new(100).expect("not zero") }
     }
 }
 
@@ -48,16 +44,9 @@ impl Limits {
         let bucket = settings.per_second.map(|rate| {
             let interval = Duration::from_secs(1) / rate.get();
             let depth = interval * settings.burst.get();
-            Bucket {
-                interval,
-                depth,
-                full_at: Mutex::new(Instant::now()),
-            }
+            Bucket { interval, depth, full_at: Mutex::new(Instant::now()) }
         });
-        Self {
-            permits: Semaphore::new(settings.concurrency.max(1)),
-            bucket,
-        }
+        Self { permits: Semaphore::new(settings.concurrency.max(1)), bucket }
     }
 
     /// Waits for a place and for the rate. Cancel-safe; a cancelled wait may cost the rate one turn.
@@ -76,9 +65,7 @@ impl Bucket {
     fn take(&self, now: Instant) -> Instant {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         *full_at = (*full_at).max(now) + self.interval;
-        full_at
-            .checked_sub(self.depth)
-            .map_or(now, |at| at.max(now))
+        full_at.checked_sub(self.depth).map_or(now, |at| at.max(now))
     }
 }
 
@@ -90,10 +77,7 @@ pub struct Limited<P> {
 
 impl<P: Provider> Limited<P> {
     pub fn new(inner: P, settings: LimitSettings) -> Self {
-        Self {
-            inner,
-            limits: Limits::new(settings),
-        }
+        Self { inner, limits: Limits::new(settings) }
     }
 }
 
@@ -145,10 +129,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_than_the_configured_number_are_inside() {
-        let limits = Limits::new(LimitSettings {
-            concurrency: 2,
-            ..LimitSettings::default()
-        });
+        let limits = Limits::new(LimitSettings { concurrency: 2, ..LimitSettings::default() });
         let first = limits.enter().await.expect("open");
         let _second = limits.enter().await.expect("open");
         let third = tokio::time::timeout(Duration::from_secs(60), limits.enter()).await;

@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::front::{Backends, Front};
 use super::process::Process;
+use super::services::count_queues;
 use crate::config::{Loaded, data_dir};
 use crate::fanout::Fanout;
 use crate::fanout::embedded::EmbeddedFanout;
@@ -44,7 +45,13 @@ async fn run(process: Process) -> anyhow::Result<()> {
         Arc::clone(&fanout),
         partitions,
         config.worker.clone(),
+        Arc::clone(&process.metrics),
     );
+    tokio::spawn(count_queues(
+        Arc::clone(&queue),
+        Arc::clone(&process.metrics),
+        process.lifecycle.soft_stop(),
+    ));
     let working = tokio_util::sync::CancellationToken::new();
     let worker = tokio::spawn(worker.run(working.clone()));
 

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::process::Process;
 use crate::api::{self, Accounts, Api, Server};
 use crate::auth::{
-    self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret, ServerKeys,
-    Verifier,
+    self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret,
+    ServerKeys, Verifier,
 };
 use crate::config::Config;
 use crate::fanout::Fanout;
@@ -47,8 +47,7 @@ impl Front {
         if let Some(complaint) = process.files.complaint(config.server.max_connections) {
             tracing::warn!(complaint, "server.file_limit");
         }
-        let (verifier, warnings) =
-            Verifier::new(&auth_settings(config, signing.as_ref())).context("auth")?;
+        let (verifier, warnings) = Verifier::new(&auth_settings(config, signing.as_ref())).context("auth")?;
         for warning in warnings {
             tracing::warn!(%warning, "auth");
         }

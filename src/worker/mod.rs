@@ -21,6 +21,7 @@ use crate::config;
 use crate::fanout::Fanout;
 use crate::queue::{Partition, Partitions, Queue};
 use crate::store::Store;
+use crate::telemetry::Metrics;
 
 /// What a worker works with. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct Worker {
     fanout: Arc<dyn Fanout>,
     partitions: Partitions,
     settings: Arc<config::Worker>,
+    metrics: Arc<Metrics>,
 }
 
 impl Worker {
@@ -39,8 +41,9 @@ impl Worker {
         fanout: Arc<dyn Fanout>,
         partitions: Partitions,
         settings: config::Worker,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, store, fanout, partitions, settings: Arc::new(settings) }
+        Self { queue, store, fanout, partitions, settings: Arc::new(settings), metrics }
     }
 
     /// Works until `stop`, then finishes the batches at hand and gives the partitions back.
@@ -83,6 +86,7 @@ impl Worker {
             store: self.store.clone(),
             fan_out,
             batch_rows: self.settings.batch_rows,
+            metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),
         };
         Running { stop, handle: tokio::spawn(task.run()) }

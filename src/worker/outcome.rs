@@ -27,6 +27,15 @@ pub(super) fn events(entries: &[NewEntry], results: &[Persisted]) -> Vec<Event> 
     events
 }
 
+/// How many users an event names; a group counts as one here, its gateways know how many it has.
+pub(super) fn recipients(event: &Event) -> usize {
+    match &event.target {
+        Target::Users(users) => users.len(),
+        Target::Group(_, also) => 1 + also.len(),
+        Target::Watchers(_) | Target::Gateway(_) | Target::Everyone => 1,
+    }
+}
+
 fn announce(entry: &NewEntry, stored: &Stored, events: &mut Vec<Event>) {
     let stamp =
         Stamp { conversation_id: entry.conversation_id, seq: stored.seq, members_seq: stored.members_seq };

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fan_out::FanOut;
 use super::outcome;
-use super::persist::{Pause, Persist, Stopped, bury};
-use crate::model::NewEntry;
+use super::persist::{Pause, Persist, Persisted, Stopped, bury};
+use crate::model::{EventBody, NewEntry, Timestamp};
 use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError};
-use crate::store::Store;
+use crate::store::{Appended, Store};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{ConsumeResult, ConsumedQueue, DeadReason, Stage};
 
 pub(super) struct Task {
     pub partition: Partition,
@@ -17,6 +20,7 @@ pub(super) struct Task {
     pub store: Arc<dyn Store>,
     pub fan_out: FanOut,
     pub batch_rows: usize,
+    pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
 }
 
@@ -77,7 +81,9 @@ impl Task {
             let Some(last) = deliveries.last().map(|delivery| delivery.tag) else { continue };
             let entries = self.entries(deliveries).await?;
             self.process(&entries).await?;
+            let began = Instant::now();
             consumer.acknowledge(last).await?;
+            self.took(Stage::Ack, began);
         }
     }
 
@@ -90,6 +96,8 @@ impl Task {
                 Ok(batch) => entries.extend(batch.into_entries()),
                 Err(poison) => {
                     tracing::error!(error = %poison.error, partition = %self.partition, "worker.poison");
+                    let dead = &self.metrics.queues.dead_lettered_messages_total;
+                    dead.get(ConsumedQueue::Inbound, DeadReason::Undecodable).inc();
                     let reason = poison.error.to_string();
                     bury(&*self.queue, poison.bytes, &reason, self.partition, &self.stop).await?;
                 }
@@ -104,8 +112,47 @@ impl Task {
         }
         let persist =
             Persist { store: &*self.store, queue: &*self.queue, partition: self.partition, stop: &self.stop };
+        let began = Instant::now();
+        self.metrics.worker.persist_batch_messages.observe(entries.len() as f64);
         let results = persist.persist(entries).await?;
-        self.fan_out.publish(outcome::events(entries, &results)).await;
+        self.took(Stage::Persist, began);
+        self.count(entries, &results);
+        let began = Instant::now();
+        let events = outcome::events(entries, &results);
+        for event in &events {
+            if matches!(event.body, EventBody::Frame { .. }) {
+                self.metrics.worker.fanout_recipients.observe(outcome::recipients(event) as f64);
+            }
+        }
+        self.fan_out.publish(events).await;
+        self.took(Stage::FanOut, began);
         Ok(())
+    }
+
+    fn took(&self, stage: Stage, since: Instant) {
+        self.metrics.worker.processing_seconds.get(stage).observe(since.elapsed().as_secs_f64());
+    }
+
+    fn count(&self, entries: &[NewEntry], results: &[Persisted]) {
+        let now = Timestamp::now();
+        for (entry, result) in entries.iter().zip(results) {
+            let label = match result {
+                Persisted::Appended(Appended::Stored(stored)) if stored.original.is_some() => {
+                    ConsumeResult::Duplicate
+                }
+                Persisted::Appended(Appended::Stored(_)) => {
+                    let took = now.since(entry.received_at());
+                    self.metrics.worker.store_seconds.observe(took.as_secs_f64());
+                    ConsumeResult::Stored
+                }
+                Persisted::Appended(Appended::Refused(_)) => ConsumeResult::Rejected,
+                Persisted::Dead => {
+                    let dead = &self.metrics.queues.dead_lettered_messages_total;
+                    dead.get(ConsumedQueue::Inbound, DeadReason::Refused).inc();
+                    ConsumeResult::Dead
+                }
+            };
+            self.metrics.queues.consumed_messages_total.get(ConsumedQueue::Inbound, label).inc();
+        }
     }
 }

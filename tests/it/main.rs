@@ -1,5 +1,8 @@
 //! One binary for all integration tests: it links once, and its tests share what they start.
 
 mod contract;
+mod fault;
+mod journey;
 mod store;
 mod support;
+mod wire;

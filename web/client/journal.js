@@ -33,6 +33,7 @@ export class Journal {
    * @param {{
    *   history: (conversationId: string, after: number, limit: number) => Promise<any>,
    *   conversation: (conversationId: string) => Promise<any>,
+   *   resync: () => void,
    *   onConversation: (change: { conversation: any, removed: boolean }) => void,
    *   onEntry: (entry: any) => void,
    *   onSkipped: (gap: { conversation_id: string, from: number, to: number }) => void,
@@ -133,8 +134,9 @@ export class Journal {
       const conversation = await this.#ports.conversation(id);
       if (!this.#logs.has(id)) this.takeConversation({ conversation });
     } catch (error) {
-      // Not ours (any more), or the next sync brings it.
-      if (!error?.temporary) this.#held.delete(id);
+      // Where HTTP does not get through, a sync names every conversation; otherwise it is not ours (any more).
+      if (error?.temporary) this.#ports.resync();
+      else this.#held.delete(id);
     } finally {
       this.#filling.delete(id);
     }

@@ -205,6 +205,7 @@ export class Tidings extends Emitter {
     return new Journal({
       history: (conversation_id, after, limit) => this.#requests.askUntil({ type: 'history', conversation_id, after, limit }),
       conversation: (id) => this.http.conversation(id),
+      resync: () => this.#resync(),
       onConversation: (change) => {
         if (change.removed) this.#positions.forget(change.conversation.id);
         this.emit('conversation', change);
@@ -232,7 +233,7 @@ export class Tidings extends Emitter {
         this.#journal.takeConversation(frame);
         break;
       case 'resync':
-        this.#connection.send({ type: 'sync', cursors: this.#journal.cursorsToSend() });
+        this.#resync();
         break;
       case 'accepted':
         this.#outbox.accepted(frame);
@@ -248,6 +249,10 @@ export class Tidings extends Emitter {
       default:
         this.#requests.answer(frame);
     }
+  }
+
+  #resync() {
+    this.#connection.send({ type: 'sync', cursors: this.#journal.cursorsToSend() });
   }
 
   #takeError(frame) {

@@ -1,7 +1,8 @@
 //! Acknowledged positions in Redis: a hash for each user who acknowledged anything in the last week, a field a conversation.
 //!
 //! A field's value is a list of records: flags (1: foreground, 2: there is a device), the length of the device's name, the name, the
-//! seq in 8 bytes, big-endian, in the order in which they last moved.
+//! seq in 8 bytes, big-endian, in the order in which they last moved. Another layout needs another name of the key: the release before
+//! still writes this one during a roll-out.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -12,7 +12,7 @@ use super::scripts;
 /// One command of a pipeline.
 pub(super) struct Call {
     name: &'static str,
-    /// Which argument says where in a cluster it goes.
+    /// Where in a cluster it goes.
     place: ClusterHash,
     args: Vec<Value>,
 }
@@ -21,9 +21,10 @@ impl Call {
     /// A script on keys that share one place.
     pub(super) fn script(script: &Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Value>) -> Self {
         let mut all = vec![Value::String(script.sha1().clone()), Value::Integer(keys.len() as i64)];
+        let place = keys.first().map_or(ClusterHash::Random, place_of);
         all.extend(keys.into_iter().map(Value::Bytes));
         all.extend(args);
-        Self { name: "EVALSHA", place: ClusterHash::Offset(2), args: all }
+        Self { name: "EVALSHA", place, args: all }
     }
 
     /// Fields of a hash; the answer has one value a field.
@@ -46,9 +47,14 @@ impl Call {
     }
 
     fn keyed(name: &'static str, key: Bytes, args: impl IntoIterator<Item = Value>) -> Self {
-        let args = std::iter::once(Value::Bytes(key)).chain(args).collect();
-        Self { name, place: ClusterHash::FirstKey, args }
+        let place = place_of(&key);
+        Self { name, place, args: std::iter::once(Value::Bytes(key)).chain(args).collect() }
     }
+}
+
+/// fred looks at nothing else in commands that it does not know itself.
+fn place_of(key: &Bytes) -> ClusterHash {
+    ClusterHash::from(&key[..])
 }
 
 /// Sends everything in one pipeline; one answer a call, in their order.

@@ -32,6 +32,9 @@ pub(super) struct Connector {
     command_timeout: Duration,
 }
 
+/// How often a command may be sent to another node, because slots moved or move.
+const REDIRECTIONS: u32 = 5;
+
 /// An open connection. When it is lost it is gone: nothing in it is repeated or sent later, and whoever needs one opens another.
 pub(super) struct Connection {
     pub(super) client: Client,
@@ -87,7 +90,9 @@ impl Connector {
         let connection = ConnectionConfig {
             connection_timeout: self.connect_timeout,
             internal_command_timeout: self.connect_timeout,
-            max_command_attempts: 1,
+            // The first, and as many as a cluster that moves slots may send elsewhere. After a loss nothing is sent again.
+            max_command_attempts: 1 + REDIRECTIONS,
+            max_redirections: REDIRECTIONS,
             // No bound inside fred: when its queue was full once, it counts wrong and no longer flushes. Ours is in `links`.
             max_command_buffer_len: 0,
             unresponsive: UnresponsiveConfig { max_timeout: None, ..UnresponsiveConfig::default() },

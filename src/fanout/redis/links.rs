@@ -36,6 +36,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How often an idle connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
+/// Answers of a primary that was demoted, a replica without its primary, or a server whose passwords changed. It answers pings.
+const WRONG_SERVER: [&str; 4] = ["READONLY", "MASTERDOWN", "NOAUTH", "NOPERM"];
+
 /// Nobody listens to the messages of these connections.
 const NO_MESSAGES: usize = 16;
 
@@ -52,6 +55,8 @@ struct Link {
     under_way: Semaphore,
     /// A command timed out: the connection is asked at once.
     doubt: Notify,
+    /// The server behind it is not the one we want: the connection is given up, the address may lead elsewhere now.
+    wrong: Notify,
 }
 
 impl Links {
@@ -82,6 +87,8 @@ impl Links {
         call::send(&client, calls).await.map_err(|error| {
             if *error.kind() == ErrorKind::Timeout {
                 link.doubt.notify_one();
+            } else if WRONG_SERVER.iter().any(|code| error.details().starts_with(code)) {
+                link.wrong.notify_one();
             }
             unavailable("Redis did not do it", Some(error))
         })
@@ -107,7 +114,12 @@ impl Drop for Links {
 
 impl Link {
     fn new() -> Self {
-        Self { client: ArcSwapOption::empty(), under_way: Semaphore::new(UNDER_WAY), doubt: Notify::new() }
+        Self {
+            client: ArcSwapOption::empty(),
+            under_way: Semaphore::new(UNDER_WAY),
+            doubt: Notify::new(),
+            wrong: Notify::new(),
+        }
     }
 }
 
@@ -147,6 +159,9 @@ impl Keeper {
         loop {
             tokio::select! {
                 lost = connection.lost() => return lost,
+                () = link.wrong.notified() => {
+                    return Error::new(ErrorKind::IO, "the server became a replica or forgot who we are");
+                }
                 () = link.doubt.notified() => {}
                 () = sleep(PING_EVERY) => {}
             }

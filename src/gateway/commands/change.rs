@@ -9,9 +9,7 @@ use super::send::{check_data, check_text};
 use crate::gateway::Gateway;
 use crate::gateway::access::{Action, Asking};
 use crate::gateway::session::{Problem, Session};
-use crate::model::{
-    Body, ClientId, ConversationId, EntryKind, NewEntry, Role, Seq, Timestamp, UserId, View,
-};
+use crate::model::{Body, ClientId, ConversationId, EntryKind, NewEntry, Role, Seq, Timestamp, UserId, View};
 use crate::protocol::{Delete, Edit, ErrorCode, React, Ref};
 use crate::store::Target;
 
@@ -145,9 +143,7 @@ fn may_write(view: &View, role: Role) -> bool {
 fn entry(change: Change, sender: &UserId, view: &View) -> NewEntry {
     let target_seq = Some(change.target_seq);
     let (kind, body) = match change.what {
-        What::Edit { text, data } => {
-            (EntryKind::Edit, Body { text, data, target_seq, ..Body::default() })
-        }
+        What::Edit { text, data } => (EntryKind::Edit, Body { text, data, target_seq, ..Body::default() }),
         What::Delete => (EntryKind::Delete, Body { target_seq, ..Body::default() }),
         What::React { emoji, remove } => {
             (EntryKind::Reaction, Body { emoji: Some(emoji), remove, target_seq, ..Body::default() })

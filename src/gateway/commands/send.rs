@@ -12,8 +12,8 @@ use crate::gateway::ingress::{Named, Refused, Waiting};
 use crate::gateway::meters;
 use crate::gateway::session::{Problem, Session};
 use crate::model::{
-    Body, ClientId, ConversationId, ConversationKind, EntryKind, NewEntry, Origin, PushOverride, Seq, SessionId,
-    Timestamp, UserId,
+    Body, ClientId, ConversationId, ConversationKind, EntryKind, NewEntry, Origin, PushOverride, Seq,
+    SessionId, Timestamp, UserId,
 };
 use crate::protocol::{self, Accepted, ErrorCode, Ref, ServerFrame};
 use crate::store::Relation;
@@ -156,7 +156,8 @@ impl Gateway {
         if self.store.is_related(Relation::Block, peer, asking.id).await? {
             return Err(Problem::new(ErrorCode::Forbidden, "this user does not take messages from you"));
         }
-        if !self.settings.auto_provision && self.store.profiles(std::slice::from_ref(peer)).await?.is_empty() {
+        if !self.settings.auto_provision && self.store.profiles(std::slice::from_ref(peer)).await?.is_empty()
+        {
             return Err(Problem::new(ErrorCode::NotFound, "there is no such user"));
         }
         Ok(addressed(true))

@@ -40,7 +40,9 @@ impl Gateway {
             return;
         }
         let target = match view.kind {
-            ConversationKind::Direct => Target::Users(view.peer_of(&session.user_id).into_iter().cloned().collect()),
+            ConversationKind::Direct => {
+                Target::Users(view.peer_of(&session.user_id).into_iter().cloned().collect())
+            }
             ConversationKind::Group | ConversationKind::Channel => Target::Group(view.id, Vec::new()),
         };
         let frame = ServerFrame::Typing(Typing { conversation_id: view.id, user_id: &session.user_id });

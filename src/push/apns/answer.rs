@@ -49,10 +49,7 @@ pub(super) fn read(reply: &Reply, registered_at: SystemTime, now: SystemTime) ->
         (StatusCode::FORBIDDEN, "ExpiredProviderToken" | "InvalidProviderToken") => {
             return Verdict::RenewToken { reason };
         }
-        _ if reply.is_transient() => Outcome::Retry {
-            after: reply.retry_after(now),
-            reason,
-        },
+        _ if reply.is_transient() => Outcome::Retry { after: reply.retry_after(now), reason },
         _ => Outcome::rejected(reason),
     };
     Verdict::Final(outcome)

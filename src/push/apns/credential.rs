@@ -11,15 +11,8 @@ use super::{Authentication, Settings};
 use crate::push::provider::{Clock, Connections, Lease, ProviderError, Watched};
 
 pub(super) enum Credential {
-    Token {
-        signer: Signer,
-        connections: Connections,
-    },
-    Certificate {
-        identity: Watched<ClientIdentity>,
-        settings: Settings,
-        held: Mutex<Option<Held>>,
-    },
+    Token { signer: Signer, connections: Connections },
+    Certificate { identity: Watched<ClientIdentity>, settings: Settings, held: Mutex<Option<Held>> },
 }
 
 /// Connections that present one certificate; a new certificate needs new ones.
@@ -31,24 +24,13 @@ pub(super) struct Held {
 impl Credential {
     pub fn open(settings: Settings, clock: Clock) -> Result<Self, ProviderError> {
         match settings.authentication.clone() {
-            Authentication::Token {
-                key,
-                key_id,
-                team_id,
-            } => {
+            Authentication::Token { key, key_id, team_id } => {
                 let signer = Signer::open(key, key_id, team_id, clock)?;
-                Ok(Self::Token {
-                    signer,
-                    connections: connect(&settings, None)?,
-                })
+                Ok(Self::Token { signer, connections: connect(&settings, None)? })
             }
             Authentication::Certificate { chain, key } => {
                 let identity = Watched::open(vec![chain, key], ClientIdentity::parse)?;
-                Ok(Self::Certificate {
-                    identity,
-                    settings,
-                    held: Mutex::default(),
-                })
+                Ok(Self::Certificate { identity, settings, held: Mutex::default() })
             }
         }
     }
@@ -56,15 +38,8 @@ impl Credential {
     /// A place on a connection and, with token authentication, the token to send.
     pub fn get(&self) -> Result<(Lease, Option<Arc<str>>), ProviderError> {
         match self {
-            Self::Token {
-                signer,
-                connections,
-            } => Ok((connections.lease(), Some(signer.token()?))),
-            Self::Certificate {
-                identity,
-                settings,
-                held,
-            } => {
+            Self::Token { signer, connections } => Ok((connections.lease(), Some(signer.token()?))),
+            Self::Certificate { identity, settings, held } => {
                 let identity = identity.get();
                 let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(held) = held.as_ref()
@@ -74,10 +49,7 @@ impl Credential {
                 }
                 let connections = Arc::new(connect(settings, Some(&identity.identity))?);
                 let lease = connections.lease();
-                *held = Some(Held {
-                    identity,
-                    connections,
-                });
+                *held = Some(Held { identity, connections });
                 Ok((lease, None))
             }
         }
@@ -109,22 +81,12 @@ impl Credential {
     /// Looks at the files at every use, so that a test need not wait a second.
     pub fn looking_always(self) -> Self {
         match self {
-            Self::Token {
-                signer,
-                connections,
-            } => Self::Token {
-                signer: signer.looking_always(),
-                connections,
-            },
-            Self::Certificate {
-                identity,
-                settings,
-                held,
-            } => Self::Certificate {
-                identity: identity.looking_always(),
-                settings,
-                held,
-            },
+            Self::Token { signer, connections } => {
+                Self::Token { signer: signer.looking_always(), connections }
+            }
+            Self::Certificate { identity, settings, held } => {
+                Self::Certificate { identity: identity.looking_always(), settings, held }
+            }
         }
     }
 }

@@ -15,9 +15,8 @@ pub(super) struct ClientIdentity {
 
 impl ClientIdentity {
     pub fn parse(content: &[Vec<u8>]) -> Result<Self, ProviderError> {
-        let malformed = |reason: &dyn ToString| {
-            ProviderError::malformed("APNs certificate", reason.to_string())
-        };
+        let malformed =
+            |reason: &dyn ToString| ProviderError::malformed("APNs certificate", reason.to_string());
         let [chain, key] = content else {
             return Err(malformed(&"a chain and a key are needed"));
         };
@@ -35,9 +34,6 @@ impl ClientIdentity {
         let certificate = leaf.parse_x509().map_err(|error| malformed(&error))?;
         let seconds = certificate.validity().not_after.timestamp();
         let not_after = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        Ok(Self {
-            identity,
-            not_after,
-        })
+        Ok(Self { identity, not_after })
     }
 }

@@ -52,24 +52,15 @@ impl Apns {
 
     /// The same with the clock that tokens, their age and `Retry-After` go by.
     pub fn with_clock(settings: Settings, clock: Clock) -> Result<Self, ProviderError> {
-        let url = |text: &str| {
-            Url::parse(text).map_err(|error| ProviderError::malformed("APNs base URL", error))
-        };
+        let url =
+            |text: &str| Url::parse(text).map_err(|error| ProviderError::malformed("APNs base URL", error));
         let hosts = match &settings.base_url {
             Some(base) => Hosts::One(url(base)?),
-            None => Hosts::Apple {
-                production: url(PRODUCTION)?,
-                sandbox: url(SANDBOX)?,
-            },
+            None => Hosts::Apple { production: url(PRODUCTION)?, sandbox: url(SANDBOX)? },
         };
         let default_topic = settings.default_topic.clone();
         let credential = Credential::open(settings, clock.clone())?;
-        Ok(Self {
-            hosts,
-            default_topic,
-            credential,
-            clock,
-        })
+        Ok(Self { hosts, default_topic, credential, clock })
     }
 
     /// Asks one host; a refused provider token is renewed once and the request repeated.
@@ -82,18 +73,14 @@ impl Apns {
                 // A key that cannot be used is the operator's to repair; the push may wait for it.
                 Err(error) => return Delivery::unasked(Outcome::retry(error.to_string())),
             };
-            let reply = match self
-                .send(&lease, url.clone(), token.as_deref(), prepared)
-                .await
-            {
+            let reply = match self.send(&lease, url.clone(), token.as_deref(), prepared).await {
                 Ok(reply) => reply,
                 Err(failure) => return failure.delivery(),
             };
             match answer::read(&reply, notification.device.registered_at, (self.clock)()) {
                 Verdict::Final(outcome) => return reply.delivery(outcome),
                 Verdict::RenewToken { reason } => {
-                    let may_repeat =
-                        !renewed && token.is_some_and(|refused| self.credential.renew(&refused));
+                    let may_repeat = !renewed && token.is_some_and(|refused| self.credential.renew(&refused));
                     if !may_repeat {
                         return reply.delivery(Outcome::retry(reason));
                     }
@@ -110,11 +97,8 @@ impl Apns {
         token: Option<&str>,
         prepared: &Prepared,
     ) -> Result<crate::push::provider::Reply, crate::push::provider::Failure> {
-        let mut request = lease
-            .client
-            .post(url)
-            .headers(prepared.headers.clone())
-            .body(prepared.body.clone());
+        let mut request =
+            lease.client.post(url).headers(prepared.headers.clone()).body(prepared.body.clone());
         if let Some(token) = token {
             request = request.header("authorization", format!("bearer {token}"));
         }
@@ -141,13 +125,8 @@ impl Provider for Apns {
         };
         match &self.hosts {
             Hosts::One(host) => self.ask(host, notification, &prepared).await,
-            Hosts::Apple {
-                production,
-                sandbox,
-            } => match device.environment {
-                Some(Environment::Production) => {
-                    self.ask(production, notification, &prepared).await
-                }
+            Hosts::Apple { production, sandbox } => match device.environment {
+                Some(Environment::Production) => self.ask(production, notification, &prepared).await,
                 Some(Environment::Sandbox) => self.ask(sandbox, notification, &prepared).await,
                 None => {
                     // BadDeviceToken means "dead" only in the right environment, so ask both.
@@ -170,21 +149,12 @@ impl Provider for Apns {
 impl Apns {
     /// Looks at its credential files at every push.
     pub(in crate::push) fn looking_always(self) -> Self {
-        Self {
-            credential: self.credential.looking_always(),
-            ..self
-        }
+        Self { credential: self.credential.looking_always(), ..self }
     }
 
     /// Two addresses in the place of Apple's two.
     pub(in crate::push) fn with_hosts(self, production: &str, sandbox: &str) -> Self {
         let url = |text: &str| Url::parse(text).expect("a URL");
-        Self {
-            hosts: Hosts::Apple {
-                production: url(production),
-                sandbox: url(sandbox),
-            },
-            ..self
-        }
+        Self { hosts: Hosts::Apple { production: url(production), sandbox: url(sandbox) }, ..self }
     }
 }

@@ -36,19 +36,12 @@ pub(super) fn url(host: &Url, token: &str) -> Url {
 }
 
 pub(super) fn prepare(notification: &Notification, topic: &str) -> Result<Prepared, PrepareError> {
-    Ok(Prepared {
-        headers: headers(notification, topic)?,
-        body: body(notification)?,
-    })
+    Ok(Prepared { headers: headers(notification, topic)?, body: body(notification)? })
 }
 
 fn headers(notification: &Notification, topic: &str) -> Result<HeaderMap, PrepareError> {
     let topic = HeaderValue::from_str(topic).map_err(|_| PrepareError::Topic)?;
-    let expires = notification
-        .expires_at
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let expires = notification.expires_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     // A background push with priority 10 is an error; Apple allows it only 5.
     let (push_type, priority) = match (&notification.kind, notification.priority) {
         (Kind::Alert(_), Priority::High) => ("alert", "10"),
@@ -63,11 +56,7 @@ fn headers(notification: &Notification, topic: &str) -> Result<HeaderMap, Prepar
     set("apns-priority", HeaderValue::from_static(priority));
     set("apns-expiration", HeaderValue::from(expires));
     set("apns-id", id);
-    if let Kind::Alert(Alert {
-        collapse_id: Some(id),
-        ..
-    }) = &notification.kind
-    {
+    if let Kind::Alert(Alert { collapse_id: Some(id), .. }) = &notification.kind {
         let id = HeaderValue::from_str(&collapse_id(id)).expect("a collapse id is printable ASCII");
         set("apns-collapse-id", id);
     }
@@ -82,10 +71,9 @@ fn body(notification: &Notification) -> Result<Vec<u8>, PrepareError> {
         serde_json::to_vec(&root)
     };
     let (title, body) = match &notification.kind {
-        Kind::Alert(alert) => (
-            alert.title.as_deref().unwrap_or_default(),
-            alert.body.as_deref().unwrap_or_default(),
-        ),
+        Kind::Alert(alert) => {
+            (alert.title.as_deref().unwrap_or_default(), alert.body.as_deref().unwrap_or_default())
+        }
         Kind::Silent(_) => ("", ""),
     };
     Ok(fit(title, body, MAX_PAYLOAD, write)??)

@@ -18,11 +18,7 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub enum Authentication {
     /// A signing key (`.p8`) of the team: covers all its topics in both environments.
-    Token {
-        key: Source,
-        key_id: Source,
-        team_id: String,
-    },
+    Token { key: Source, key_id: Source, team_id: String },
     /// A client certificate with its chain and its private key, PEM; they may be one file.
     Certificate { chain: Source, key: Source },
 }

@@ -40,19 +40,9 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    pub fn open(
-        key: Source,
-        key_id: Source,
-        team_id: String,
-        clock: Clock,
-    ) -> Result<Self, ProviderError> {
+    pub fn open(key: Source, key_id: Source, team_id: String, clock: Clock) -> Result<Self, ProviderError> {
         let key = Watched::open(vec![key, key_id], SigningKey::parse)?;
-        Ok(Self {
-            key,
-            team_id,
-            clock,
-            issued: Mutex::default(),
-        })
+        Ok(Self { key, team_id, clock, issued: Mutex::default() })
     }
 
     /// The present token; signs one when there is none, when it is old, or when the key was rotated.
@@ -80,20 +70,11 @@ impl Signer {
         let key = self.key.get();
         let now = (self.clock)();
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if issued
-            .token
-            .as_ref()
-            .is_some_and(|token| *token.text != *refused)
-        {
+        if issued.token.as_ref().is_some_and(|token| *token.text != *refused) {
             return true;
         }
-        let too_soon = issued
-            .replaced_at
-            .is_some_and(|at| age(at, now) < RENEW_AT_MOST_EVERY);
-        let rotated = issued
-            .token
-            .as_ref()
-            .is_none_or(|token| !Arc::ptr_eq(&token.key, &key));
+        let too_soon = issued.replaced_at.is_some_and(|at| age(at, now) < RENEW_AT_MOST_EVERY);
+        let rotated = issued.token.as_ref().is_none_or(|token| !Arc::ptr_eq(&token.key, &key));
         if too_soon && !rotated {
             return false;
         }
@@ -116,16 +97,9 @@ impl Signer {
         header.typ = None;
         header.kid = Some(key.id.clone());
         let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let claims = Claims {
-            iss: &self.team_id,
-            iat,
-        };
+        let claims = Claims { iss: &self.team_id, iat };
         let text = jsonwebtoken::encode(&header, &claims, &key.key)?;
-        Ok(Token {
-            text: text.into(),
-            at: now,
-            key,
-        })
+        Ok(Token { text: text.into(), at: now, key })
     }
 }
 
@@ -142,17 +116,14 @@ struct SigningKey {
 impl SigningKey {
     fn parse(content: &[Vec<u8>]) -> Result<Self, ProviderError> {
         let [pem, id] = content else {
-            return Err(ProviderError::malformed(
-                "APNs key",
-                "a key and its id are needed",
-            ));
+            return Err(ProviderError::malformed("APNs key", "a key and its id are needed"));
         };
         let id = String::from_utf8_lossy(id).trim().to_owned();
         if id.is_empty() {
             return Err(ProviderError::malformed("APNs key id", "it is empty"));
         }
-        let key = EncodingKey::from_ec_pem(pem)
-            .map_err(|error| ProviderError::malformed("APNs key", error))?;
+        let key =
+            EncodingKey::from_ec_pem(pem).map_err(|error| ProviderError::malformed("APNs key", error))?;
         Ok(Self { id, key })
     }
 }
@@ -160,9 +131,6 @@ impl SigningKey {
 #[cfg(test)]
 impl Signer {
     pub fn looking_always(self) -> Self {
-        Self {
-            key: self.key.looking_always(),
-            ..self
-        }
+        Self { key: self.key.looking_always(), ..self }
     }
 }

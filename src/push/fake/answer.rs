@@ -29,11 +29,7 @@ pub(super) struct Said {
 
 impl Said {
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-        }
+        Self { status, headers: Vec::new(), body: body.into() }
     }
 
     pub fn json(status: u16, body: &Value) -> Self {

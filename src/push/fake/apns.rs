@@ -45,11 +45,7 @@ struct Claims {
 }
 
 impl Apns {
-    pub fn new(
-        credentials: &Credentials,
-        options: &Options,
-        world: Arc<World>,
-    ) -> Result<Self, FakeError> {
+    pub fn new(credentials: &Credentials, options: &Options, world: Arc<World>) -> Result<Self, FakeError> {
         let (key_id, team_id) = credentials.apns_names();
         Ok(Self {
             world,
@@ -65,10 +61,7 @@ impl Apns {
         if asked.method != Method::POST {
             return Err(Refusal(405, "MethodNotAllowed"));
         }
-        let token = asked
-            .path
-            .strip_prefix("/3/device/")
-            .ok_or(Refusal(404, "BadPath"))?;
+        let token = asked.path.strip_prefix("/3/device/").ok_or(Refusal(404, "BadPath"))?;
         self.check_sender(asked)?;
         if token.is_empty() {
             return Err(Refusal(400, "MissingDeviceToken"));
@@ -76,9 +69,7 @@ impl Apns {
         if token.len() < 64 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Refusal(400, "BadDeviceToken"));
         }
-        let topic = asked
-            .header("apns-topic")
-            .ok_or(Refusal(400, "MissingTopic"))?;
+        let topic = asked.header("apns-topic").ok_or(Refusal(400, "MissingTopic"))?;
         if !self.topics.is_empty() && !self.topics.iter().any(|known| known == topic) {
             return Err(Refusal(400, "TopicDisallowed"));
         }
@@ -90,21 +81,14 @@ impl Apns {
     fn check_sender(&self, asked: &Asked) -> Result<(), Refusal> {
         let Some(header) = asked.header("authorization") else {
             let known = asked.has_client_certificate;
-            return if known {
-                Ok(())
-            } else {
-                Err(Refusal(403, "MissingProviderToken"))
-            };
+            return if known { Ok(()) } else { Err(Refusal(403, "MissingProviderToken")) };
         };
         let token = match header.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
             _ => return Err(Refusal(403, "InvalidProviderToken")),
         };
         let now = self.world.unix_now();
-        let mut last = self
-            .last_token
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_token.lock().unwrap_or_else(PoisonError::into_inner);
         if last.text == token && !token.is_empty() {
             return if now.saturating_sub(last.iat) > TOKEN_LIFE {
                 last.refused = true;
@@ -113,9 +97,7 @@ impl Apns {
                 Ok(())
             };
         }
-        let iat = self
-            .verify(token)
-            .ok_or(Refusal(403, "InvalidProviderToken"))?;
+        let iat = self.verify(token).ok_or(Refusal(403, "InvalidProviderToken"))?;
         if iat > now + 60 {
             return Err(Refusal(403, "InvalidProviderToken"));
         }
@@ -127,11 +109,7 @@ impl Apns {
             return Err(Refusal(429, "TooManyProviderTokenUpdates"));
         }
         self.world.count_provider_token();
-        *last = LastToken {
-            text: token.to_owned(),
-            iat,
-            refused: false,
-        };
+        *last = LastToken { text: token.to_owned(), iat, refused: false };
         Ok(())
     }
 
@@ -140,18 +118,11 @@ impl Apns {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         let data = jsonwebtoken::decode::<Claims>(token, &self.key, &validation).ok()?;
-        let ours =
-            data.header.kid.as_deref() == Some(self.key_id) && data.claims.iss == self.team_id;
+        let ours = data.header.kid.as_deref() == Some(self.key_id) && data.claims.iss == self.team_id;
         ours.then_some(data.claims.iat)
     }
 
-    fn receive(
-        &self,
-        asked: &Asked,
-        token: &str,
-        topic: &str,
-        payload: Value,
-    ) -> Result<(), Refusal> {
+    fn receive(&self, asked: &Asked, token: &str, topic: &str, payload: Value) -> Result<(), Refusal> {
         self.world.with_phones(|phones| {
             let phone = phones.entry(token, Platform::Apns);
             if phone.uninstalled_at().is_some() {
@@ -167,10 +138,7 @@ impl Apns {
 
     fn gone_since(&self, asked: &Asked) -> SystemTime {
         let token = asked.path.rsplit('/').next().unwrap_or_default();
-        let at = self
-            .world
-            .phone(token)
-            .and_then(|phone| phone.uninstalled_at());
+        let at = self.world.phone(token).and_then(|phone| phone.uninstalled_at());
         at.unwrap_or_else(|| self.world.now())
     }
 }
@@ -181,10 +149,7 @@ impl Answers for Apns {
     }
 
     fn addressed(&self, asked: &Asked) -> (Service, Option<String>) {
-        (
-            Service::Apns,
-            asked.path.strip_prefix("/3/device/").map(str::to_owned),
-        )
+        (Service::Apns, asked.path.strip_prefix("/3/device/").map(str::to_owned))
     }
 
     fn answer(&self, asked: &Asked) -> Said {
@@ -194,10 +159,7 @@ impl Answers for Apns {
             Err(Refusal(status, reason)) => Said::json(status, &json!({ "reason": reason })),
         };
         let id = asked.header("apns-id").map(str::to_owned);
-        said.header(
-            "apns-id",
-            id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
-        )
+        said.header("apns-id", id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()))
     }
 
     fn refusal(&self, status: u16, reason: Option<&str>) -> Said {
@@ -213,10 +175,7 @@ impl Answers for Apns {
         let reason = reason.unwrap_or(usual);
         if reason.ends_with("ProviderToken") {
             // Whoever is told so may come with a new token before 20 minutes are over.
-            self.last_token
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .refused = true;
+            self.last_token.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
         }
         if status == 410 {
             return gone(reason, self.world.now());
@@ -230,9 +189,6 @@ impl Answers for Apns {
 }
 
 fn gone(reason: &str, since: SystemTime) -> Said {
-    let since = since
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis();
+    let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     Said::json(410, &json!({ "reason": reason, "timestamp": since as u64 }))
 }

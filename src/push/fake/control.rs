@@ -24,10 +24,7 @@ struct Control {
 pub(super) fn routes(world: Arc<World>, webpush_url: String) -> Router {
     // The page of `tidings dev` may look, a page from elsewhere may not.
     let origins = AllowOrigin::predicate(|origin: &HeaderValue, _: &Parts| is_loopback(origin));
-    let cors = CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods(Any)
-        .allow_headers(Any);
+    let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers(Any);
     Router::new()
         .route("/phones", get(phones).delete(forget))
         .route("/phones/{token}", get(phone).delete(uninstall))

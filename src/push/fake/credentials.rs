@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use jsonwebtoken::DecodingKey;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, RsaKeySize, date_time_ymd,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    RsaKeySize, date_time_ymd,
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -60,11 +60,7 @@ impl Credentials {
         let authority = params.self_signed(&authority_key)?;
         let issuer = Issuer::new(params, authority_key);
 
-        let names = [
-            "localhost".to_owned(),
-            "127.0.0.1".to_owned(),
-            options.listen.to_string(),
-        ];
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), options.listen.to_string()];
         let server = sign(&issuer, names.to_vec(), ExtendedKeyUsagePurpose::ServerAuth)?;
         let apns_client = sign(&issuer, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)?;
         Ok(Self {
@@ -79,9 +75,7 @@ impl Credentials {
     }
 
     pub fn apns_verifier(&self) -> Result<DecodingKey, FakeError> {
-        Ok(DecodingKey::from_ec_pem(
-            self.apns_key.public_key_pem().as_bytes(),
-        )?)
+        Ok(DecodingKey::from_ec_pem(self.apns_key.public_key_pem().as_bytes())?)
     }
 
     pub fn apns_names(&self) -> (&'static str, &'static str) {
@@ -89,17 +83,11 @@ impl Credentials {
     }
 
     pub fn fcm_verifier(&self) -> Result<DecodingKey, FakeError> {
-        Ok(DecodingKey::from_rsa_pem(
-            self.fcm_key.public_key_pem().as_bytes(),
-        )?)
+        Ok(DecodingKey::from_rsa_pem(self.fcm_key.public_key_pem().as_bytes())?)
     }
 
     /// TLS with these protocols; with `client_certificates` it asks for one but needs none.
-    pub fn tls(
-        &self,
-        protocols: &[&str],
-        client_certificates: bool,
-    ) -> Result<TlsAcceptor, FakeError> {
+    pub fn tls(&self, protocols: &[&str], client_certificates: bool) -> Result<TlsAcceptor, FakeError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = if client_certificates {
             let mut roots = RootCertStore::empty();
@@ -115,20 +103,14 @@ impl Credentials {
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![self.server.der.clone()], PrivateKeyDer::Pkcs8(key))?;
-        config.alpn_protocols = protocols
-            .iter()
-            .map(|protocol| protocol.as_bytes().to_vec())
-            .collect();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
     /// Writes everything that a sender needs. `urls` are those of APNs, FCM and Web Push.
     pub fn write(&self, options: &Options, urls: [&str; 3]) -> Result<Files, FakeError> {
         let dir = std::path::absolute(&options.dir)?;
-        std::fs::create_dir_all(&dir).map_err(|source| FakeError::Write {
-            path: dir.clone(),
-            source,
-        })?;
+        std::fs::create_dir_all(&dir).map_err(|source| FakeError::Write { path: dir.clone(), source })?;
         let file = |name: &str, content: String| write(&dir.join(name), content);
         let service_account = json!({
             "type": "service_account",
@@ -138,11 +120,7 @@ impl Credentials {
             "client_email": CLIENT_EMAIL,
             "token_uri": format!("{}/token", urls[1]),
         });
-        let certificate = format!(
-            "{}{}",
-            self.apns_client.pem,
-            self.apns_client.key.serialize_pem()
-        );
+        let certificate = format!("{}{}", self.apns_client.pem, self.apns_client.key.serialize_pem());
         let mut files = Files {
             ca: file("ca.pem", self.authority_pem.clone())?,
             apns_key: file("apns.p8", self.apns_key.serialize_pem())?,
@@ -182,18 +160,11 @@ fn sign(
     params.not_after = date_time_ymd(2049, 1, 1);
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, issuer)?;
-    Ok(Signed {
-        pem: certificate.pem(),
-        der: certificate.der().clone(),
-        key,
-    })
+    Ok(Signed { pem: certificate.pem(), der: certificate.der().clone(), key })
 }
 
 fn write(path: &Path, content: String) -> Result<PathBuf, FakeError> {
-    let failed = |source| FakeError::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| FakeError::Write { path: path.to_owned(), source };
     std::fs::write(path, content).map_err(failed)?;
     Ok(path.to_owned())
 }

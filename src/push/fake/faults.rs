@@ -58,30 +58,15 @@ pub enum Fault {
 
 impl Fault {
     pub fn status(status: u16) -> Self {
-        Self::Answer {
-            status,
-            reason: None,
-            retry_after: None,
-            body: None,
-        }
+        Self::Answer { status, reason: None, retry_after: None, body: None }
     }
 
     pub fn reason(status: u16, reason: &str) -> Self {
-        Self::Answer {
-            status,
-            reason: Some(reason.to_owned()),
-            retry_after: None,
-            body: None,
-        }
+        Self::Answer { status, reason: Some(reason.to_owned()), retry_after: None, body: None }
     }
 
     pub fn retry_after(status: u16, after: &str) -> Self {
-        Self::Answer {
-            status,
-            reason: None,
-            retry_after: Some(after.to_owned()),
-            body: None,
-        }
+        Self::Answer { status, reason: None, retry_after: Some(after.to_owned()), body: None }
     }
 }
 
@@ -110,29 +95,17 @@ fn whole() -> f64 {
 impl Rule {
     /// Every request from now on.
     pub fn always(fault: Fault) -> Self {
-        Self {
-            fault,
-            share: 1.0,
-            times: None,
-            token: None,
-            delivered: false,
-        }
+        Self { fault, share: 1.0, times: None, token: None, delivered: false }
     }
 
     /// Only the next request.
     pub fn once(fault: Fault) -> Self {
-        Self {
-            times: Some(1),
-            ..Self::always(fault)
-        }
+        Self { times: Some(1), ..Self::always(fault) }
     }
 
     /// An evenly spread share of all requests.
     pub fn share(fault: Fault, share: f64) -> Self {
-        Self {
-            share,
-            ..Self::always(fault)
-        }
+        Self { share, ..Self::always(fault) }
     }
 }
 
@@ -149,12 +122,7 @@ struct Active {
 
 impl Faults {
     pub fn add(&mut self, service: Service, rule: Rule) {
-        self.0.push(Active {
-            service,
-            rule,
-            seen: 0,
-            taken: 0,
-        });
+        self.0.push(Active { service, rule, seen: 0, taken: 0 });
     }
 
     pub fn clear(&mut self) {
@@ -189,23 +157,15 @@ mod tests {
     fn a_share_takes_exactly_that_many_evenly_spread() {
         let mut faults = Faults::default();
         faults.add(Service::Apns, Rule::share(Fault::Reset, 0.25));
-        let taken: Vec<bool> = (0..8)
-            .map(|_| faults.next(Service::Apns, None).is_some())
-            .collect();
-        assert_eq!(
-            taken,
-            [false, false, false, true, false, false, false, true]
-        );
+        let taken: Vec<bool> = (0..8).map(|_| faults.next(Service::Apns, None).is_some()).collect();
+        assert_eq!(taken, [false, false, false, true, false, false, false, true]);
         assert!(faults.next(Service::Fcm, None).is_none());
     }
 
     #[test]
     fn a_rule_is_spent_after_its_times_and_keeps_to_its_token() {
         let mut faults = Faults::default();
-        let rule = Rule {
-            token: Some("a".to_owned()),
-            ..Rule::once(Fault::status(410))
-        };
+        let rule = Rule { token: Some("a".to_owned()), ..Rule::once(Fault::status(410)) };
         faults.add(Service::Apns, rule);
         assert!(faults.next(Service::Apns, Some("b")).is_none());
         assert!(faults.next(Service::Apns, Some("a")).is_some());

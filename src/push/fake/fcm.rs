@@ -27,12 +27,7 @@ pub(super) struct Fcm {
 }
 
 /// A status, Google's canonical code, FCM's own code where there is one, and a message.
-pub(super) struct Refusal(
-    pub u16,
-    pub &'static str,
-    pub Option<&'static str>,
-    pub String,
-);
+pub(super) struct Refusal(pub u16, pub &'static str, pub Option<&'static str>, pub String);
 
 #[derive(Deserialize)]
 struct Assertion {
@@ -61,16 +56,11 @@ impl Fcm {
     }
 
     fn grant(&self, asked: &Asked) -> Said {
-        let refused = |why: &str| {
-            Said::json(
-                400,
-                &json!({"error": "invalid_grant", "error_description": why}),
-            )
-        };
+        let refused =
+            |why: &str| Said::json(400, &json!({"error": "invalid_grant", "error_description": why}));
         let form = String::from_utf8_lossy(&asked.body).into_owned();
         let field = |name: &str| {
-            form.split('&')
-                .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+            form.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
         };
         let grant = field("grant_type").map(|(_, value)| value.replace("%3A", ":"));
         if grant.as_deref() != Some("urn:ietf:params:oauth:grant-type:jwt-bearer") {
@@ -89,9 +79,8 @@ impl Fcm {
         if claims.iss != CLIENT_EMAIL || claims.aud != self.token_uri {
             return refused("Invalid issuer or audience.");
         }
-        let in_time = claims.iat <= now + 60
-            && now < claims.exp
-            && claims.exp <= claims.iat + MAX_ASSERTION_LIFE;
+        let in_time =
+            claims.iat <= now + 60 && now < claims.exp && claims.exp <= claims.iat + MAX_ASSERTION_LIFE;
         if !in_time {
             return refused("Invalid JWT: Token must be a short-lived token");
         }
@@ -100,10 +89,7 @@ impl Fcm {
         }
         let token = format!("ya29.fake-{}", uuid::Uuid::new_v4().simple());
         let ends = now + self.access_token_life;
-        let mut tokens = self
-            .access_tokens
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.access_tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.retain(|_, ends| *ends > now);
         tokens.insert(token.clone(), ends);
         let granted = json!({
@@ -136,21 +122,14 @@ impl Fcm {
 
     fn check_sender(&self, asked: &Asked) -> Result<(), Refusal> {
         let now = self.world.unix_now();
-        let tokens = self
-            .access_tokens
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.access_tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let good = asked
             .header("authorization")
             .and_then(|header| header.strip_prefix("Bearer "))
             .and_then(|token| tokens.get(token))
             .is_some_and(|ends| *ends > now);
         let why = "Request had invalid authentication credentials.".to_owned();
-        if good {
-            Ok(())
-        } else {
-            Err(Refusal(401, "UNAUTHENTICATED", None, why))
-        }
+        if good { Ok(()) } else { Err(Refusal(401, "UNAUTHENTICATED", None, why)) }
     }
 }
 
@@ -182,10 +161,7 @@ impl Answers for Fcm {
         };
         match self.accept(asked, project) {
             Ok(()) => {
-                let name = format!(
-                    "projects/{project}/messages/0:{}",
-                    uuid::Uuid::new_v4().simple()
-                );
+                let name = format!("projects/{project}/messages/0:{}", uuid::Uuid::new_v4().simple());
                 Said::json(200, &json!({ "name": name }))
             }
             Err(Refusal(status, code, own, why)) => refuse(status, code, own, &why),

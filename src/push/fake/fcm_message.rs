@@ -59,19 +59,12 @@ struct AndroidNotification {
 }
 
 pub(super) fn invalid(why: &str) -> Refusal {
-    Refusal(
-        400,
-        "INVALID_ARGUMENT",
-        Some("INVALID_ARGUMENT"),
-        why.to_owned(),
-    )
+    Refusal(400, "INVALID_ARGUMENT", Some("INVALID_ARGUMENT"), why.to_owned())
 }
 
 pub(super) fn check_message(message: &Message, size: usize) -> Result<(), Refusal> {
     if message.token.is_empty() {
-        return Err(invalid(
-            "The registration token is not a valid FCM registration token",
-        ));
+        return Err(invalid("The registration token is not a valid FCM registration token"));
     }
     if size > MAX_MESSAGE {
         return Err(invalid("Message too big"));
@@ -85,18 +78,11 @@ pub(super) fn check_message(message: &Message, size: usize) -> Result<(), Refusa
         return Err(invalid(&format!("Invalid data payload key: {name}")));
     }
     let android = &message.android;
-    let priority = android
-        .priority
-        .as_deref()
-        .unwrap_or("NORMAL")
-        .to_ascii_uppercase();
+    let priority = android.priority.as_deref().unwrap_or("NORMAL").to_ascii_uppercase();
     if priority != "NORMAL" && priority != "HIGH" {
         return Err(invalid("Invalid value at 'message.android.priority'"));
     }
-    let seconds = |ttl: &String| {
-        ttl.strip_suffix('s')
-            .and_then(|text| text.parse::<f64>().ok())
-    };
+    let seconds = |ttl: &String| ttl.strip_suffix('s').and_then(|text| text.parse::<f64>().ok());
     let good = |ttl| seconds(ttl).is_some_and(|ttl| (0.0..=2_419_200.0).contains(&ttl));
     if !android.ttl.as_ref().is_none_or(good) {
         return Err(invalid("Invalid value at 'message.android.ttl'"));
@@ -107,24 +93,15 @@ pub(super) fn check_message(message: &Message, size: usize) -> Result<(), Refusa
 pub(super) fn arrived(message: Message) -> Arrived {
     let id = message.data.get("push_id").cloned();
     let android = message.android.notification.unwrap_or_default();
-    let badge = message
-        .data
-        .get("badge")
-        .and_then(|badge| badge.parse().ok());
+    let badge = message.data.get("badge").and_then(|badge| badge.parse().ok());
     // A data message with a text is shown by the app, as docs/push.md tells it to.
     let from_data = || {
         let text = |name: &str| message.data.get(name).cloned();
         let shown = text("body").is_some();
-        shown.then(|| Text {
-            title: text("title"),
-            body: text("body"),
-        })
+        shown.then(|| Text { title: text("title"), body: text("body") })
     };
     let text = message.notification.or_else(from_data);
-    let key = android
-        .tag
-        .or_else(|| message.data.get("message_id").cloned())
-        .or_else(|| id.clone());
+    let key = android.tag.or_else(|| message.data.get("message_id").cloned()).or_else(|| id.clone());
     let data = json!(message.data);
     let alert = text.map(|text| Shown {
         key: key.unwrap_or_default(),
@@ -135,10 +112,5 @@ pub(super) fn arrived(message: Message) -> Arrived {
         channel: android.channel_id,
         data: data.clone(),
     });
-    Arrived {
-        id,
-        alert,
-        badge: badge.or(android.notification_count),
-        data,
-    }
+    Arrived { id, alert, badge: badge.or(android.notification_count), data }
 }

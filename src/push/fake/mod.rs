@@ -107,9 +107,7 @@ pub async fn run(options: Options) -> Result<Handle, FakeError> {
     let webpush = bind(options.webpush_port).await?;
     let control = bind(options.control_port).await?;
     let url = |scheme: &str, listener: &TcpListener| {
-        listener
-            .local_addr()
-            .map(|address| format!("{scheme}://{address}"))
+        listener.local_addr().map(|address| format!("{scheme}://{address}"))
     };
     let apns_url = url("https", &apns)?;
     let fcm_url = url("https", &fcm)?;
@@ -125,52 +123,17 @@ pub async fn run(options: Options) -> Result<Handle, FakeError> {
 
     let service = Arc::new(apns::Apns::new(&credentials, &options, Arc::clone(&world))?);
     let tls = credentials.tls(&["h2"], true)?;
-    tasks.spawn(server::serve(
-        apns,
-        tls,
-        service,
-        streams,
-        stop.clone(),
-        tasks.clone(),
-    ));
-    let service = Arc::new(fcm::Fcm::new(
-        &credentials,
-        &options,
-        &fcm_url,
-        Arc::clone(&world),
-    )?);
+    tasks.spawn(server::serve(apns, tls, service, streams, stop.clone(), tasks.clone()));
+    let service = Arc::new(fcm::Fcm::new(&credentials, &options, &fcm_url, Arc::clone(&world))?);
     let tls = credentials.tls(&["h2", "http/1.1"], false)?;
-    tasks.spawn(server::serve(
-        fcm,
-        tls,
-        service,
-        streams,
-        stop.clone(),
-        tasks.clone(),
-    ));
+    tasks.spawn(server::serve(fcm, tls, service, streams, stop.clone(), tasks.clone()));
     let service = Arc::new(webpush::WebPush::new(&webpush_url, Arc::clone(&world)));
     let tls = credentials.tls(&["h2", "http/1.1"], false)?;
-    tasks.spawn(server::serve(
-        webpush,
-        tls,
-        service,
-        streams,
-        stop.clone(),
-        tasks.clone(),
-    ));
+    tasks.spawn(server::serve(webpush, tls, service, streams, stop.clone(), tasks.clone()));
     let routes = control::routes(Arc::clone(&world), webpush_url.clone());
     tasks.spawn(control::serve(control, routes, stop.clone()));
     tasks.close();
-    Ok(Handle {
-        apns_url,
-        fcm_url,
-        webpush_url,
-        control_url,
-        files,
-        world,
-        stop,
-        tasks,
-    })
+    Ok(Handle { apns_url, fcm_url, webpush_url, control_url, files, world, stop, tasks })
 }
 
 impl Handle {
@@ -200,12 +163,8 @@ impl Handle {
     }
 
     /// A browser subscribes. With `application_server_key` only its holder may push to it.
-    pub fn subscribe(
-        &self,
-        application_server_key: Option<String>,
-    ) -> Result<NewSubscription, FakeError> {
-        self.world
-            .subscribe(&self.webpush_url, application_server_key)
+    pub fn subscribe(&self, application_server_key: Option<String>) -> Result<NewSubscription, FakeError> {
+        self.world.subscribe(&self.webpush_url, application_server_key)
     }
 
     /// Requests that this service got so far, refused ones included.

@@ -166,20 +166,11 @@ mod tests {
             channel: None,
             data: data.clone(),
         };
-        Arrived {
-            id: Some(format!("{key}/{seq}")),
-            alert: Some(shown),
-            badge: Some(1),
-            data,
-        }
+        Arrived { id: Some(format!("{key}/{seq}")), alert: Some(shown), badge: Some(1), data }
     }
 
     fn keys(phone: &Phone) -> Vec<&str> {
-        phone
-            .alerts
-            .iter()
-            .map(|shown| shown.key.as_str())
-            .collect()
+        phone.alerts.iter().map(|shown| shown.key.as_str()).collect()
     }
 
     #[test]
@@ -195,12 +186,7 @@ mod tests {
         assert_eq!((phone.rings, phone.repeats), (4, 1));
 
         let data = json!({"type": "clear", "conversation_id": "c", "seq": "2"});
-        phone.receive(Arrived {
-            id: None,
-            alert: None,
-            badge: Some(0),
-            data,
-        });
+        phone.receive(Arrived { id: None, alert: None, badge: Some(0), data });
         assert_eq!(keys(phone), ["a"]);
         assert_eq!(phone.badge, Some(0));
     }

@@ -74,17 +74,14 @@ async fn connection<S: Answers>(
     // A second handle on the socket, because a reset needs an option set on it at the very end.
     let socket = stream.into_std()?;
     let twin = socket.try_clone()?;
-    let stream =
-        tokio::time::timeout(HANDSHAKE, tls.accept(TcpStream::from_std(socket)?)).await??;
+    let stream = tokio::time::timeout(HANDSHAKE, tls.accept(TcpStream::from_std(socket)?)).await??;
     let has_client_certificate = stream.get_ref().1.peer_certificates().is_some();
 
     let (end, mut ended) = mpsc::channel(1);
     service.world().count_connection(service.kind());
     let answer = service_fn(move |request| {
         let (service, end) = (Arc::clone(&service), end.clone());
-        async move {
-            Ok::<_, Infallible>(respond(request, &*service, has_client_certificate, &end).await)
-        }
+        async move { Ok::<_, Infallible>(respond(request, &*service, has_client_certificate, &end).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http2().max_concurrent_streams(max_streams);
@@ -130,12 +127,7 @@ async fn respond<S: Answers>(
         service.answer(&asked);
     }
     match rule.fault {
-        Fault::Answer {
-            status,
-            reason,
-            retry_after,
-            body,
-        } => {
+        Fault::Answer { status, reason, retry_after, body } => {
             let mut said = service.refusal(status, reason.as_deref());
             if let Some(body) = body {
                 said.body = body;
@@ -163,8 +155,7 @@ async fn never(end: &mpsc::Sender<End>, how: End) -> Response<Full<Bytes>> {
 
 fn response(said: Said) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(said.body)));
-    *response.status_mut() =
-        StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in said.headers {
         if let Ok(value) = value.parse() {
             response.headers_mut().insert(name, value);

@@ -65,28 +65,14 @@ impl Browser {
                 "auth": BASE64_URL_SAFE_NO_PAD.encode(auth),
             },
         });
-        let application_server_key =
-            application_server_key.map(|key| key.trim_end_matches('=').to_owned());
-        Ok((
-            Self {
-                key,
-                auth,
-                application_server_key,
-            },
-            NewSubscription {
-                phone,
-                subscription,
-            },
-        ))
+        let application_server_key = application_server_key.map(|key| key.trim_end_matches('=').to_owned());
+        Ok((Self { key, auth, application_server_key }, NewSubscription { phone, subscription }))
     }
 }
 
 impl WebPush {
     pub fn new(origin: &str, world: Arc<World>) -> Self {
-        Self {
-            world,
-            origin: origin.to_owned(),
-        }
+        Self { world, origin: origin.to_owned() }
     }
 
     fn accept(&self, asked: &Asked) -> Result<(), Refusal> {
@@ -99,15 +85,8 @@ impl WebPush {
         if asked.body.len() > MAX_BODY {
             return Err(Refusal(413, "Payload Too Large"));
         }
-        let browser = self
-            .world
-            .browser(phone)
-            .ok_or(Refusal(410, "push subscription is gone"))?;
-        if browser
-            .application_server_key
-            .as_ref()
-            .is_some_and(|key| *key != server_key)
-        {
+        let browser = self.world.browser(phone).ok_or(Refusal(410, "push subscription is gone"))?;
+        if browser.application_server_key.as_ref().is_some_and(|key| *key != server_key) {
             return Err(Refusal(403, "the key is not the one of the subscription"));
         }
         // A real push service cannot look inside; the browser does, and drops what it cannot read.
@@ -126,16 +105,10 @@ impl WebPush {
 
     /// VAPID, RFC 8292; returns the sender's public key.
     fn check_sender(&self, asked: &Asked) -> Result<String, Refusal> {
-        let header = asked
-            .header("authorization")
-            .ok_or(Refusal(401, "no VAPID header"))?;
-        let fields = header
-            .strip_prefix("vapid ")
-            .ok_or(Refusal(401, "no VAPID header"))?;
+        let header = asked.header("authorization").ok_or(Refusal(401, "no VAPID header"))?;
+        let fields = header.strip_prefix("vapid ").ok_or(Refusal(401, "no VAPID header"))?;
         let field = |name: &str| {
-            fields
-                .split(',')
-                .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
+            fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
         };
         let (Some(token), Some(key)) = (field("t"), field("k")) else {
             return Err(Refusal(401, "t or k is missing"));
@@ -148,9 +121,8 @@ impl WebPush {
         let mut validation = Validation::new(Algorithm::ES256);
         validation.validate_aud = false;
         validation.validate_exp = false;
-        let data =
-            jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_ec_der(&point), &validation)
-                .map_err(|_| wrong(()))?;
+        let data = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_ec_der(&point), &validation)
+            .map_err(|_| wrong(()))?;
         let (claims, now) = (data.claims, self.world.unix_now());
         if claims.aud != self.origin {
             return Err(Refusal(403, "the token is for another origin"));
@@ -167,18 +139,11 @@ impl WebPush {
 }
 
 fn phone(asked: &Asked) -> Option<&str> {
-    asked
-        .path
-        .strip_prefix("/push/")
-        .filter(|phone| !phone.is_empty())
+    asked.path.strip_prefix("/push/").filter(|phone| !phone.is_empty())
 }
 
 fn check_headers(asked: &Asked) -> Result<(), Refusal> {
-    if asked
-        .header("ttl")
-        .and_then(|ttl| ttl.parse::<u64>().ok())
-        .is_none()
-    {
+    if asked.header("ttl").and_then(|ttl| ttl.parse::<u64>().ok()).is_none() {
         return Err(Refusal(400, "TTL is missing or no number"));
     }
     if asked.header("content-encoding") != Some("aes128gcm") {
@@ -190,9 +155,7 @@ fn check_headers(asked: &Asked) -> Result<(), Refusal> {
     }
     let good = |topic: &str| {
         (1..=32).contains(&topic.len())
-            && topic
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     if !asked.header("topic").is_none_or(good) {
         return Err(Refusal(400, "Topic is too long or not base64url"));
@@ -206,9 +169,7 @@ fn arrived(message: &Value) -> Arrived {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let id = text(&data["push_id"]);
     let alert = message.get("notification").map(|shown| Shown {
-        key: text(&shown["tag"])
-            .or_else(|| id.clone())
-            .unwrap_or_default(),
+        key: text(&shown["tag"]).or_else(|| id.clone()).unwrap_or_default(),
         title: text(&shown["title"]),
         body: text(&shown["body"]),
         thread: text(&data["conversation_id"]),
@@ -216,15 +177,8 @@ fn arrived(message: &Value) -> Arrived {
         channel: None,
         data: data.clone(),
     });
-    let badge = message["badge"]
-        .as_u64()
-        .and_then(|badge| u32::try_from(badge).ok());
-    Arrived {
-        id,
-        alert,
-        badge,
-        data,
-    }
+    let badge = message["badge"].as_u64().and_then(|badge| u32::try_from(badge).ok());
+    Arrived { id, alert, badge, data }
 }
 
 impl Answers for WebPush {

@@ -38,10 +38,7 @@ impl World {
     }
 
     pub(super) fn unix_now(&self) -> u64 {
-        self.now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
+        self.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
     pub(super) fn fault(&self, service: Service, rule: Rule) {

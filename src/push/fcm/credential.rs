@@ -9,9 +9,7 @@ use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::push::provider::{
-    Clock, Delivery, Failure, Outcome, ProviderError, Source, Watched, exchange,
-};
+use crate::push::provider::{Clock, Delivery, Failure, Outcome, ProviderError, Source, Watched, exchange};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -54,21 +52,12 @@ struct LastFailure {
 impl AccessTokens {
     pub fn open(account: Source, client: Client, clock: Clock) -> Result<Self, ProviderError> {
         let account = Watched::open(vec![account], ServiceAccount::parse)?;
-        Ok(Self {
-            account,
-            client,
-            clock,
-            current: ArcSwapOption::empty(),
-            fetching: Mutex::default(),
-        })
+        Ok(Self { account, client, clock, current: ArcSwapOption::empty(), fetching: Mutex::default() })
     }
 
     /// The present token. `refused` is one that Google did not take: it is replaced, but once
     /// for all pushes that were refused with it.
-    pub async fn get(
-        &self,
-        refused: Option<&AccessToken>,
-    ) -> Result<Arc<AccessToken>, ProviderError> {
+    pub async fn get(&self, refused: Option<&AccessToken>) -> Result<Arc<AccessToken>, ProviderError> {
         let account = self.account.get();
         if let Some(token) = self.usable(&account, refused) {
             return Ok(token);
@@ -97,11 +86,7 @@ impl AccessTokens {
                     ProviderError::AccessToken { after, .. } => *after,
                     _ => None,
                 };
-                *last_failure = Some(LastFailure {
-                    at: now,
-                    reason: error.to_string(),
-                    after,
-                });
+                *last_failure = Some(LastFailure { at: now, reason: error.to_string(), after });
                 Err(error)
             }
         }
@@ -135,21 +120,15 @@ impl AccessTokens {
             .body(body);
         let reply = exchange(request).await.map_err(|failure| {
             let (Failure::Lost(reason) | Failure::Unsendable(reason)) = failure;
-            ProviderError::AccessToken {
-                reason,
-                after: None,
-            }
+            ProviderError::AccessToken { reason, after: None }
         })?;
         let after = reply.retry_after(now);
         if !reply.status.is_success() {
             let reason = format!("status {}: {}", reply.status.as_u16(), reply.body);
             return Err(ProviderError::AccessToken { reason, after });
         }
-        let granted: Granted =
-            serde_json::from_str(&reply.body).map_err(|error| ProviderError::AccessToken {
-                reason: error.to_string(),
-                after,
-            })?;
+        let granted: Granted = serde_json::from_str(&reply.body)
+            .map_err(|error| ProviderError::AccessToken { reason: error.to_string(), after })?;
         Ok(AccessToken {
             text: granted.access_token,
             project_id: account.project_id.clone(),
@@ -166,10 +145,7 @@ pub(super) fn unavailable(error: &ProviderError) -> Delivery {
         ProviderError::AccessToken { after, .. } => *after,
         _ => None,
     };
-    Delivery::unasked(Outcome::Retry {
-        after,
-        reason: error.to_string(),
-    })
+    Delivery::unasked(Outcome::Retry { after, reason: error.to_string() })
 }
 
 #[derive(Deserialize)]
@@ -239,19 +215,13 @@ impl ServiceAccount {
         };
         let assertion = jsonwebtoken::encode(&header, &claims, &self.key)?;
         // A JWT is made of characters that a form need not escape; of the grant only the colons.
-        Ok(format!(
-            "grant_type={}&assertion={assertion}",
-            GRANT.replace(':', "%3A")
-        ))
+        Ok(format!("grant_type={}&assertion={assertion}", GRANT.replace(':', "%3A")))
     }
 }
 
 #[cfg(test)]
 impl AccessTokens {
     pub fn looking_always(self) -> Self {
-        Self {
-            account: self.account.looking_always(),
-            ..self
-        }
+        Self { account: self.account.looking_always(), ..self }
     }
 }

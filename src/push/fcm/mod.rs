@@ -51,31 +51,18 @@ impl Fcm {
             .map(|project| {
                 let account = project.service_account;
                 let tokens = AccessTokens::open(account, client.clone(), clock.clone())?;
-                Ok(Served {
-                    app_ids: project.app_ids,
-                    data_only: project.data_only,
-                    tokens,
-                })
+                Ok(Served { app_ids: project.app_ids, data_only: project.data_only, tokens })
             })
             .collect::<Result<_, ProviderError>>()?;
-        Ok(Self {
-            base,
-            client,
-            projects,
-            clock,
-        })
+        Ok(Self { base, client, projects, clock })
     }
 
     /// The project that names this app, else one that serves every app.
     fn project(&self, app_id: Option<&str>) -> Option<&Served> {
-        let named = |served: &&Served| {
-            app_id.is_some_and(|app_id| served.app_ids.iter().any(|name| name == app_id))
-        };
+        let named =
+            |served: &&Served| app_id.is_some_and(|app_id| served.app_ids.iter().any(|name| name == app_id));
         let any = |served: &&Served| served.app_ids.is_empty();
-        self.projects
-            .iter()
-            .find(named)
-            .or_else(|| self.projects.iter().find(any))
+        self.projects.iter().find(named).or_else(|| self.projects.iter().find(any))
     }
 
     async fn ask(&self, project: &Served, body: Vec<u8>) -> Delivery {
@@ -132,10 +119,7 @@ impl Fcm {
         self.projects = self
             .projects
             .into_iter()
-            .map(|served| Served {
-                tokens: served.tokens.looking_always(),
-                ..served
-            })
+            .map(|served| Served { tokens: served.tokens.looking_always(), ..served })
             .collect();
         self
     }

@@ -22,8 +22,7 @@ pub(super) enum PrepareError {
 pub(super) fn url(base: &Url, project_id: &str) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty()
-            .extend(["v1", "projects", project_id, "messages:send"]);
+        path.pop_if_empty().extend(["v1", "projects", project_id, "messages:send"]);
     }
     url
 }
@@ -34,18 +33,10 @@ pub(super) fn body(
     data_only: bool,
     now: SystemTime,
 ) -> Result<Vec<u8>, PrepareError> {
-    let ttl = notification
-        .expires_at
-        .duration_since(now)
-        .unwrap_or_default()
-        .as_secs()
-        .min(MAX_TTL);
+    let ttl = notification.expires_at.duration_since(now).unwrap_or_default().as_secs().min(MAX_TTL);
     let write = |title: &str, body: &str| {
         let mut message = Map::new();
-        message.insert(
-            "token".to_owned(),
-            json!(notification.device.token.reveal()),
-        );
+        message.insert("token".to_owned(), json!(notification.device.token.reveal()));
         let mut data = strings(notification);
         match &notification.kind {
             Kind::Alert(alert) => {
@@ -55,10 +46,7 @@ pub(super) fn body(
                 } else {
                     message.insert("notification".to_owned(), Value::Object(text));
                 }
-                message.insert(
-                    "android".to_owned(),
-                    android(notification, alert, ttl, data_only),
-                );
+                message.insert("android".to_owned(), android(notification, alert, ttl, data_only));
                 message.insert("apns".to_owned(), apple_alert(notification, alert));
                 message.insert("webpush".to_owned(), web(notification.priority, ttl));
             }
@@ -74,10 +62,9 @@ pub(super) fn body(
         serde_json::to_vec(&json!({ "message": message }))
     };
     let (title, body) = match &notification.kind {
-        Kind::Alert(alert) => (
-            alert.title.as_deref().unwrap_or_default(),
-            alert.body.as_deref().unwrap_or_default(),
-        ),
+        Kind::Alert(alert) => {
+            (alert.title.as_deref().unwrap_or_default(), alert.body.as_deref().unwrap_or_default())
+        }
         Kind::Silent(_) => ("", ""),
     };
     Ok(fit(title, body, MAX_MESSAGE, write)??)

@@ -25,15 +25,7 @@ pub struct Project {
 impl Settings {
     /// One project for every app.
     pub fn new(service_account: Source) -> Self {
-        let project = Project {
-            app_ids: Vec::new(),
-            service_account,
-            data_only: false,
-        };
-        Self {
-            projects: vec![project],
-            base_url: None,
-            http: HttpSettings::default(),
-        }
+        let project = Project { app_ids: Vec::new(), service_account, data_only: false };
+        Self { projects: vec![project], base_url: None, http: HttpSettings::default() }
     }
 }

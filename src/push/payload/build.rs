@@ -24,28 +24,15 @@ pub fn build(occasion: &Occasion, style: &Style, server: Option<&ServerPush>) ->
         data.extend(server.data.clone());
     }
     if server.is_some_and(|server| server.silent) {
-        return Content {
-            kind: Kind::Silent(Silent::default()),
-            data,
-            priority: Priority::Normal,
-        };
+        return Content { kind: Kind::Silent(Silent::default()), data, priority: Priority::Normal };
     }
-    let priority = server
-        .and_then(|server| server.priority)
-        .unwrap_or(Priority::High);
-    Content {
-        kind: Kind::Alert(alert(occasion, style, server)),
-        data,
-        priority,
-    }
+    let priority = server.and_then(|server| server.priority).unwrap_or(Priority::High);
+    Content { kind: Kind::Alert(alert(occasion, style, server)), data, priority }
 }
 
 /// Writes the silent push for a user who read elsewhere.
 pub fn clear(conversation_id: uuid::Uuid, read_seq: u64) -> Content {
-    let clear = Clear {
-        conversation_id: conversation_id.to_string(),
-        seq: read_seq,
-    };
+    let clear = Clear { conversation_id: conversation_id.to_string(), seq: read_seq };
     Content {
         kind: Kind::Silent(Silent { clear: Some(clear) }),
         data: BTreeMap::new(),
@@ -55,12 +42,9 @@ pub fn clear(conversation_id: uuid::Uuid, read_seq: u64) -> Content {
 
 fn alert(occasion: &Occasion, style: &Style, server: Option<&ServerPush>) -> Alert {
     let look = style.of(occasion);
-    let said =
-        |choose: fn(&ServerPush) -> &Option<String>| server.and_then(|push| choose(push).clone());
-    let title =
-        said(|push| &push.title).unwrap_or_else(|| look.title.fill(occasion, &style.placeholder));
-    let body =
-        said(|push| &push.body).unwrap_or_else(|| look.body.fill(occasion, &style.placeholder));
+    let said = |choose: fn(&ServerPush) -> &Option<String>| server.and_then(|push| choose(push).clone());
+    let title = said(|push| &push.title).unwrap_or_else(|| look.title.fill(occasion, &style.placeholder));
+    let body = said(|push| &push.body).unwrap_or_else(|| look.body.fill(occasion, &style.placeholder));
     let conversation = occasion.conversation_id.to_string();
     let collapse_id = match occasion.why {
         Why::Summary { .. } => conversation.clone(),
@@ -89,10 +73,7 @@ fn alert(occasion: &Occasion, style: &Style, server: Option<&ServerPush>) -> Ale
 }
 
 /// A push that the server calls unimportant does not break through a focus mode.
-fn level(
-    configured: Option<InterruptionLevel>,
-    server: Option<&ServerPush>,
-) -> Option<InterruptionLevel> {
+fn level(configured: Option<InterruptionLevel>, server: Option<&ServerPush>) -> Option<InterruptionLevel> {
     match server.and_then(|push| push.priority) {
         Some(Priority::Normal) => configured.map(|_| InterruptionLevel::Passive),
         Some(Priority::High) | None => configured,
@@ -106,19 +87,10 @@ fn ids(occasion: &Occasion) -> BTreeMap<String, Value> {
     };
     let mut data = BTreeMap::from([
         ("type".to_owned(), Value::from(kind)),
-        (
-            "conversation_id".to_owned(),
-            Value::from(occasion.conversation_id.to_string()),
-        ),
-        (
-            "message_id".to_owned(),
-            Value::from(occasion.message_id.to_string()),
-        ),
+        ("conversation_id".to_owned(), Value::from(occasion.conversation_id.to_string())),
+        ("message_id".to_owned(), Value::from(occasion.message_id.to_string())),
         ("seq".to_owned(), Value::from(occasion.seq)),
-        (
-            "sender_id".to_owned(),
-            Value::from(occasion.sender_id.clone()),
-        ),
+        ("sender_id".to_owned(), Value::from(occasion.sender_id.clone())),
     ]);
     if let Why::Summary { count } = occasion.why {
         data.insert("count".to_owned(), Value::from(count));
@@ -147,10 +119,7 @@ pub(super) mod tests {
 
     fn words(content: &Content) -> (Option<&str>, &str) {
         match &content.kind {
-            Kind::Alert(alert) => (
-                alert.title.as_deref(),
-                alert.body.as_deref().unwrap_or_default(),
-            ),
+            Kind::Alert(alert) => (alert.title.as_deref(), alert.body.as_deref().unwrap_or_default()),
             Kind::Silent(_) => panic!("a silent push"),
         }
     }
@@ -169,11 +138,7 @@ pub(super) mod tests {
             (Why::Summary { count: 7 }, "Team", "7 new messages in Team"),
         ];
         for (why, title, body) in cases {
-            assert_eq!(
-                words(&shown(why, &style, None)),
-                (Some(title), body),
-                "{why:?}"
-            );
+            assert_eq!(words(&shown(why, &style, None)), (Some(title), body), "{why:?}");
         }
     }
 
@@ -183,28 +148,16 @@ pub(super) mod tests {
             Kind::Alert(alert) => (alert.collapse_id, alert.tag, alert.thread),
             Kind::Silent(_) => panic!("a silent push"),
         };
-        let (conversation, message) = (
-            Uuid::from_u128(1).to_string(),
-            Uuid::from_u128(2).to_string(),
-        );
+        let (conversation, message) = (Uuid::from_u128(1).to_string(), Uuid::from_u128(2).to_string());
         let summary = Some(conversation.clone());
-        assert_eq!(
-            collapse(Why::Summary { count: 7 }),
-            (summary.clone(), summary.clone(), summary.clone())
-        );
-        assert_eq!(
-            collapse(Why::Group),
-            (Some(message.clone()), Some(message), summary)
-        );
+        assert_eq!(collapse(Why::Summary { count: 7 }), (summary.clone(), summary.clone(), summary.clone()));
+        assert_eq!(collapse(Why::Group), (Some(message.clone()), Some(message), summary));
     }
 
     #[test]
     fn a_privacy_mode_withholds_also_what_the_server_wrote() {
         let server = || {
-            let data = json!({"link": "app://x"})
-                .as_object()
-                .cloned()
-                .expect("an object");
+            let data = json!({"link": "app://x"}).as_object().cloned().expect("an object");
             Some(ServerPush {
                 title: Some("T".into()),
                 body: Some("B".into()),
@@ -212,10 +165,7 @@ pub(super) mod tests {
                 ..ServerPush::default()
             })
         };
-        let style = |privacy| Style {
-            privacy,
-            ..Style::default()
-        };
+        let style = |privacy| Style { privacy, ..Style::default() };
 
         let full = shown(Why::Group, &style(Privacy::Full), server());
         assert_eq!(words(&full), (Some("T"), "B"));
@@ -232,21 +182,14 @@ pub(super) mod tests {
 
     #[test]
     fn a_summary_does_not_speak_with_the_words_for_one_message() {
-        let server = ServerPush {
-            body: Some("B".into()),
-            silent: true,
-            ..ServerPush::default()
-        };
+        let server = ServerPush { body: Some("B".into()), silent: true, ..ServerPush::default() };
         let content = shown(Why::Summary { count: 7 }, &Style::default(), Some(server));
         assert_eq!(words(&content), (Some("Team"), "7 new messages in Team"));
     }
 
     #[test]
     fn a_server_may_make_a_push_silent() {
-        let server = ServerPush {
-            silent: true,
-            ..ServerPush::default()
-        };
+        let server = ServerPush { silent: true, ..ServerPush::default() };
         let content = shown(Why::Direct, &Style::default(), Some(server));
         assert_eq!(content.kind, Kind::Silent(Silent::default()));
         assert_eq!(content.data["type"], "message");
@@ -256,9 +199,6 @@ pub(super) mod tests {
     fn a_message_without_text_still_says_something() {
         let mut occasion = occasion(Why::Direct);
         occasion.text = None;
-        assert_eq!(
-            words(&build(&occasion, &Style::default(), None)),
-            (Some("Ann"), "New message")
-        );
+        assert_eq!(words(&build(&occasion, &Style::default(), None)), (Some("Ann"), "New message"));
     }
 }

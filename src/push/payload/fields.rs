@@ -27,10 +27,7 @@ pub(super) const RESERVED: &[&str] = &[
 /// `ack_token` where there is one, and of a clear `type`, `conversation_id` and `seq`.
 pub fn fields(notification: &Notification) -> BTreeMap<String, Value> {
     let mut fields = notification.data.clone();
-    fields.insert(
-        "push_id".to_owned(),
-        Value::from(notification.id.to_string()),
-    );
+    fields.insert("push_id".to_owned(), Value::from(notification.id.to_string()));
     if let Some(token) = &notification.ack_token {
         fields.insert("ack_token".to_owned(), Value::from(token.reveal()));
     }
@@ -38,10 +35,7 @@ pub fn fields(notification: &Notification) -> BTreeMap<String, Value> {
         && let Some(clear) = &silent.clear
     {
         fields.insert("type".to_owned(), Value::from("clear"));
-        fields.insert(
-            "conversation_id".to_owned(),
-            Value::from(clear.conversation_id.clone()),
-        );
+        fields.insert("conversation_id".to_owned(), Value::from(clear.conversation_id.clone()));
         fields.insert("seq".to_owned(), Value::from(clear.seq));
     }
     fields

@@ -90,10 +90,7 @@ mod tests {
         // A family of four people is one grapheme of 25 bytes.
         let family = "👨‍👩‍👧‍👦";
         let text = family.repeat(10);
-        let body = fitted("Ann", &text, 100)["b"]
-            .as_str()
-            .expect("text")
-            .to_owned();
+        let body = fitted("Ann", &text, 100)["b"].as_str().expect("text").to_owned();
         let kept = body.strip_suffix(ELLIPSIS).expect("an ellipsis");
         assert_eq!(kept.len() % family.len(), 0);
         assert!(!kept.is_empty());
@@ -110,16 +107,8 @@ mod tests {
 
     #[test]
     fn data_alone_over_the_limit_is_an_error_with_both_sizes() {
-        let error = fit("a", "b", 10, write)
-            .expect("json")
-            .expect_err("too large");
-        assert_eq!(
-            error,
-            TooLarge {
-                size: write("", "").expect("json").len(),
-                limit: 10
-            }
-        );
+        let error = fit("a", "b", 10, write).expect("json").expect_err("too large");
+        assert_eq!(error, TooLarge { size: write("", "").expect("json").len(), limit: 10 });
     }
 
     proptest! {

@@ -33,8 +33,6 @@ pub enum Why {
 impl Occasion {
     /// What the user calls this conversation.
     pub(super) fn conversation(&self) -> &str {
-        self.conversation_title
-            .as_deref()
-            .unwrap_or(&self.sender_name)
+        self.conversation_title.as_deref().unwrap_or(&self.sender_name)
     }
 }

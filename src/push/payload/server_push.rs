@@ -45,11 +45,7 @@ impl ServerPush {
     /// Parses and checks the object at the edge, so that it cannot fail when it is sent.
     pub fn parse(push: &Value) -> Result<Self, ServerPushError> {
         let push = Self::deserialize(push)?;
-        let longest = [&push.title, &push.body, &push.sound]
-            .into_iter()
-            .flatten()
-            .map(String::len)
-            .max();
+        let longest = [&push.title, &push.body, &push.sound].into_iter().flatten().map(String::len).max();
         if longest > Some(MAX_TEXT) {
             return Err(ServerPushError::TextTooLarge);
         }
@@ -87,28 +83,16 @@ mod tests {
     fn names_that_belong_to_tidings_or_a_provider_are_refused() {
         for name in ["aps", "seq", "from", "google.x", "ack_token"] {
             let error = ServerPush::parse(&json!({"data": {name: "x"}}));
-            assert!(
-                matches!(error, Err(ServerPushError::ReservedName(_))),
-                "{name}"
-            );
+            assert!(matches!(error, Err(ServerPushError::ReservedName(_))), "{name}");
         }
     }
 
     #[test]
     fn too_much_data_and_unknown_fields_are_refused() {
         let data = json!({"data": {"x": "y".repeat(MAX_DATA)}});
-        assert!(matches!(
-            ServerPush::parse(&data),
-            Err(ServerPushError::DataTooLarge)
-        ));
+        assert!(matches!(ServerPush::parse(&data), Err(ServerPushError::DataTooLarge)));
         let long = json!({"body": "y".repeat(MAX_TEXT + 1)});
-        assert!(matches!(
-            ServerPush::parse(&long),
-            Err(ServerPushError::TextTooLarge)
-        ));
-        assert!(matches!(
-            ServerPush::parse(&json!({"titel": "x"})),
-            Err(ServerPushError::Malformed(_))
-        ));
+        assert!(matches!(ServerPush::parse(&long), Err(ServerPushError::TextTooLarge)));
+        assert!(matches!(ServerPush::parse(&json!({"titel": "x"})), Err(ServerPushError::Malformed(_))));
     }
 }

@@ -73,10 +73,7 @@ impl Style {
 
 impl KindStyle {
     fn of(title: &str, body: &str) -> Self {
-        let template = |line: &str| {
-            line.parse()
-                .expect("a template written here is well formed")
-        };
+        let template = |line: &str| line.parse().expect("a template written here is well formed");
         Self {
             title: template(title),
             body: template(body),

@@ -74,18 +74,13 @@ mod tests {
     fn a_template_fills_its_words_once() {
         let mut occasion = occasion(Why::Group);
         occasion.text = Some("{sender} {".to_owned());
-        let template: Template = "{sender} in {conversation}: {text}"
-            .parse()
-            .expect("a template");
+        let template: Template = "{sender} in {conversation}: {text}".parse().expect("a template");
         assert_eq!(template.fill(&occasion, "-"), "Ann in Team: {sender} {");
     }
 
     #[test]
     fn a_template_with_an_unknown_word_is_refused() {
-        assert_eq!(
-            "{name}".parse::<Template>(),
-            Err(TemplateError::UnknownWord("name".to_owned()))
-        );
+        assert_eq!("{name}".parse::<Template>(), Err(TemplateError::UnknownWord("name".to_owned())));
         assert_eq!("{sender".parse::<Template>(), Err(TemplateError::Unclosed));
     }
 }

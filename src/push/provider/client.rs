@@ -46,10 +46,7 @@ impl HttpSettings {
     /// A client of exactly one HTTP/2 connection, perhaps with a client certificate.
     fn http2_client(&self, identity: Option<&Identity>) -> Result<Client, ProviderError> {
         // Without an idle time-out: Apple asks to keep connections open; a dead one fails its PING.
-        let mut builder = self
-            .builder()?
-            .http2_prior_knowledge()
-            .pool_idle_timeout(None);
+        let mut builder = self.builder()?.http2_prior_knowledge().pool_idle_timeout(None);
         if let Some(identity) = identity {
             builder = builder.identity(identity.clone());
         }
@@ -73,16 +70,11 @@ impl HttpSettings {
             builder = builder.proxy(Proxy::all(proxy).map_err(ProviderError::Client)?);
         }
         if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path).map_err(|source| ProviderError::Read {
-                path: path.clone(),
-                source,
-            })?;
+            let pem =
+                std::fs::read(path).map_err(|source| ProviderError::Read { path: path.clone(), source })?;
             let authorities = Certificate::from_pem_bundle(&pem).map_err(ProviderError::Client)?;
             if authorities.is_empty() {
-                return Err(ProviderError::malformed(
-                    "CA file",
-                    "it holds no certificate",
-                ));
+                return Err(ProviderError::malformed("CA file", "it holds no certificate"));
             }
             builder = builder.tls_certs_merge(authorities);
         }
@@ -119,16 +111,10 @@ impl Connections {
         let slots = (0..count.max(1))
             .map(|_| {
                 let client = settings.http2_client(identity)?;
-                Ok(Slot {
-                    client,
-                    in_flight: Arc::default(),
-                })
+                Ok(Slot { client, in_flight: Arc::default() })
             })
             .collect::<Result<_, ProviderError>>()?;
-        Ok(Self {
-            slots,
-            streams: streams.max(1),
-        })
+        Ok(Self { slots, streams: streams.max(1) })
     }
 
     /// The first connection with room, else the least busy: a quiet system keeps one warm.
@@ -141,10 +127,7 @@ impl Connections {
             .or_else(|| self.slots.iter().min_by_key(|slot| busy(slot)))
             .expect("there is at least one connection by construction");
         slot.in_flight.fetch_add(1, Ordering::Relaxed);
-        Lease {
-            client: slot.client.clone(),
-            in_flight: Arc::clone(&slot.in_flight),
-        }
+        Lease { client: slot.client.clone(), in_flight: Arc::clone(&slot.in_flight) }
     }
 }
 
@@ -160,14 +143,9 @@ mod tests {
 
     #[test]
     fn requests_fill_one_connection_before_they_open_the_next() {
-        let connections =
-            Connections::new(&HttpSettings::default(), None, 2, 2).expect("connections");
+        let connections = Connections::new(&HttpSettings::default(), None, 2, 2).expect("connections");
         let busy = || -> Vec<usize> {
-            connections
-                .slots
-                .iter()
-                .map(|slot| slot.in_flight.load(Ordering::Relaxed))
-                .collect()
+            connections.slots.iter().map(|slot| slot.in_flight.load(Ordering::Relaxed)).collect()
         };
         let mut leases: Vec<_> = (0..3).map(|_| connections.lease()).collect();
         assert_eq!(busy(), [2, 1]);

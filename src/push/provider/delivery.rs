@@ -25,10 +25,7 @@ pub enum Outcome {
     /// Device and configuration do not belong together: set the device aside and alert, do not delete it.
     Quarantine { reason: String },
     /// Try the same notification again, after `after` or else with exponential backoff, until it expires.
-    Retry {
-        after: Option<Duration>,
-        reason: String,
-    },
+    Retry { after: Option<Duration>, reason: String },
     /// Our fault: no retry will help. Dead-letter and alert.
     Rejected { reason: String },
 }
@@ -57,37 +54,25 @@ impl Outcome {
     }
 
     pub(in crate::push) fn retry(reason: impl Into<String>) -> Self {
-        Self::Retry {
-            after: None,
-            reason: reason.into(),
-        }
+        Self::Retry { after: None, reason: reason.into() }
     }
 
     pub(in crate::push) fn rejected(reason: impl Into<String>) -> Self {
-        Self::Rejected {
-            reason: reason.into(),
-        }
+        Self::Rejected { reason: reason.into() }
     }
 
     pub(in crate::push) fn token_invalid(reason: impl Into<String>) -> Self {
-        Self::TokenInvalid {
-            reason: reason.into(),
-        }
+        Self::TokenInvalid { reason: reason.into() }
     }
 
     pub(in crate::push) fn quarantine(reason: impl Into<String>) -> Self {
-        Self::Quarantine {
-            reason: reason.into(),
-        }
+        Self::Quarantine { reason: reason.into() }
     }
 }
 
 impl Delivery {
     /// An outcome that no provider was asked for.
     pub(in crate::push) fn unasked(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            answer: None,
-        }
+        Self { outcome, answer: None }
     }
 }

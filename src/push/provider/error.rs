@@ -4,10 +4,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     #[error("cannot read {path}")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("the {what} cannot be used: {reason}")]
     Malformed { what: &'static str, reason: String },
     #[error("cannot sign a token")]
@@ -16,17 +13,11 @@ pub enum ProviderError {
     Client(#[source] reqwest::Error),
     /// The provider's token endpoint did not give an access token.
     #[error("no access token: {reason}")]
-    AccessToken {
-        reason: String,
-        after: Option<std::time::Duration>,
-    },
+    AccessToken { reason: String, after: Option<std::time::Duration> },
 }
 
 impl ProviderError {
     pub(in crate::push) fn malformed(what: &'static str, reason: impl ToString) -> Self {
-        Self::Malformed {
-            what,
-            reason: reason.to_string(),
-        }
+        Self::Malformed { what, reason: reason.to_string() }
     }
 }

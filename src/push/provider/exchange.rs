@@ -18,14 +18,8 @@ pub(in crate::push) struct Reply {
 
 impl Reply {
     pub fn delivery(&self, outcome: Outcome) -> Delivery {
-        let answer = Answer {
-            status: self.status.as_u16(),
-            body: self.body.clone(),
-        };
-        Delivery {
-            outcome,
-            answer: Some(answer),
-        }
+        let answer = Answer { status: self.status.as_u16(), body: self.body.clone() };
+        Delivery { outcome, answer: Some(answer) }
     }
 
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
@@ -62,11 +56,7 @@ impl Failure {
 pub(in crate::push) async fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
     let mut response = request.send().await.map_err(failure)?;
     let body = read_body(&mut response).await.map_err(failure)?;
-    Ok(Reply {
-        status: response.status(),
-        headers: std::mem::take(response.headers_mut()),
-        body,
-    })
+    Ok(Reply { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
 }
 
 async fn read_body(response: &mut Response) -> Result<String, reqwest::Error> {

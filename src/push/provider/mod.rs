@@ -23,8 +23,8 @@ pub use delivery::{Answer, Delivery, Outcome};
 pub use error::ProviderError;
 pub(in crate::push) use exchange::{Failure, Reply, exchange};
 pub use notification::{
-    Alert, Clear, Environment, InterruptionLevel, Kind, Notification, Platform, Priority, Silent,
-    Target, notification_id,
+    Alert, Clear, Environment, InterruptionLevel, Kind, Notification, Platform, Priority, Silent, Target,
+    notification_id,
 };
 pub use secret::Secret;
 pub use watched::{Source, Watched};

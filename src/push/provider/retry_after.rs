@@ -11,10 +11,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         // A date that has passed asks for no wait.
-        Err(_) => httpdate::parse_http_date(text)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
     Some(wait.min(LONGEST))
 }
@@ -33,14 +30,8 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_seconds_and_as_a_date() {
         assert_eq!(parsed("120"), Some(Duration::from_secs(120)));
-        assert_eq!(
-            parsed("Tue, 14 Nov 2023 22:14:20 GMT"),
-            Some(Duration::from_secs(60))
-        );
-        assert_eq!(
-            parsed("Tue, 14 Nov 2023 20:00:00 GMT"),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(parsed("Tue, 14 Nov 2023 22:14:20 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(parsed("Tue, 14 Nov 2023 20:00:00 GMT"), Some(Duration::ZERO));
     }
 
     #[test]

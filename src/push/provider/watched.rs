@@ -20,10 +20,9 @@ impl Source {
     fn read(&self) -> Result<Vec<u8>, ProviderError> {
         match self {
             Self::Inline(text) => Ok(text.clone().into_bytes()),
-            Self::File(path) => std::fs::read(path).map_err(|source| ProviderError::Read {
-                path: path.clone(),
-                source,
-            }),
+            Self::File(path) => {
+                std::fs::read(path).map_err(|source| ProviderError::Read { path: path.clone(), source })
+            }
         }
     }
 }
@@ -62,17 +61,8 @@ impl<T> Watched<T> {
     pub fn open(sources: Vec<Source>, parse: Parse<T>) -> Result<Self, ProviderError> {
         let content = read_all(&sources)?;
         let value = Arc::new(parse(&content)?);
-        let state = Mutex::new(State {
-            content,
-            value,
-            looked_at: Instant::now(),
-        });
-        Ok(Self {
-            sources,
-            parse,
-            look_every: LOOK_EVERY,
-            state,
-        })
+        let state = Mutex::new(State { content, value, looked_at: Instant::now() });
+        Ok(Self { sources, parse, look_every: LOOK_EVERY, state })
     }
 
     /// The present value. A file that has become unreadable or wrong is reported once a
@@ -99,11 +89,7 @@ impl<T> Watched<T> {
     }
 
     fn reload(&self, known: &[Vec<u8>]) -> Result<Option<(Content, T)>, ProviderError> {
-        if self
-            .sources
-            .iter()
-            .all(|source| matches!(source, Source::Inline(_)))
-        {
+        if self.sources.iter().all(|source| matches!(source, Source::Inline(_))) {
             return Ok(None);
         }
         let content = read_all(&self.sources)?;
@@ -131,9 +117,7 @@ mod tests {
 
     fn number(content: &[Vec<u8>]) -> Result<u32, ProviderError> {
         let text = String::from_utf8_lossy(&content[0]).into_owned();
-        text.trim()
-            .parse()
-            .map_err(|error| ProviderError::malformed("number", error))
+        text.trim().parse().map_err(|error| ProviderError::malformed("number", error))
     }
 
     #[test]
@@ -141,9 +125,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("number");
         std::fs::write(&path, "1").expect("write");
-        let watched = Watched::open(vec![Source::File(path.clone())], number)
-            .expect("a number")
-            .looking_always();
+        let watched =
+            Watched::open(vec![Source::File(path.clone())], number).expect("a number").looking_always();
         let first = watched.get();
         assert!(Arc::ptr_eq(&first, &watched.get()));
 

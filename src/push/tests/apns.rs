@@ -22,10 +22,7 @@ async fn an_alert_is_on_the_phone_as_it_was_meant() {
     assert_eq!(shown.title.as_deref(), Some("Team"));
     assert_eq!(shown.body.as_deref(), Some("Ann: lunch?"));
     assert_eq!(shown.key, "00000000-0000-0000-0000-000000000009");
-    assert_eq!(
-        shown.thread.as_deref(),
-        Some("00000000-0000-0000-0000-000000000001")
-    );
+    assert_eq!(shown.thread.as_deref(), Some("00000000-0000-0000-0000-000000000001"));
     assert_eq!(shown.sound.as_deref(), Some("default"));
     assert_eq!(shown.data["type"], "message");
     assert_eq!(shown.data["seq"], 9);
@@ -46,10 +43,7 @@ async fn a_repeated_push_replaces_itself_and_a_clear_removes_it() {
 
     assert_delivered(&apns.deliver(&as_clear(push, 9)).await);
     let phone = bench.fake.phone(&token).expect("a phone");
-    assert_eq!(
-        (phone.alerts.len(), phone.silent, phone.badge),
-        (0, 1, Some(0))
-    );
+    assert_eq!((phone.alerts.len(), phone.silent, phone.badge), (0, 1, Some(0)));
 }
 
 #[tokio::test]
@@ -60,62 +54,23 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
     let push = bench.notification(Platform::Apns, &token, 9, "lunch?");
     let two = Some(Duration::from_secs(2));
     let cases = [
-        (
-            Fault::reason(410, "Unregistered"),
-            "token_invalid",
-            "Unregistered",
-            None,
-        ),
-        (
-            Fault::reason(410, "ExpiredToken"),
-            "token_invalid",
-            "ExpiredToken",
-            None,
-        ),
-        (
-            Fault::reason(400, "BadDeviceToken"),
-            "token_invalid",
-            "BadDeviceToken",
-            None,
-        ),
-        (
-            Fault::reason(400, "DeviceTokenNotForTopic"),
-            "quarantined",
-            "DeviceTokenNotForTopic",
-            None,
-        ),
+        (Fault::reason(410, "Unregistered"), "token_invalid", "Unregistered", None),
+        (Fault::reason(410, "ExpiredToken"), "token_invalid", "ExpiredToken", None),
+        (Fault::reason(400, "BadDeviceToken"), "token_invalid", "BadDeviceToken", None),
+        (Fault::reason(400, "DeviceTokenNotForTopic"), "quarantined", "DeviceTokenNotForTopic", None),
         (Fault::status(429), "retry", "TooManyRequests", None),
-        (
-            Fault::retry_after(429, "2"),
-            "retry",
-            "TooManyRequests",
-            two,
-        ),
+        (Fault::retry_after(429, "2"), "retry", "TooManyRequests", two),
         (Fault::status(500), "retry", "InternalServerError", None),
         (Fault::status(503), "retry", "ServiceUnavailable", None),
-        (
-            Fault::retry_after(503, "2"),
-            "retry",
-            "ServiceUnavailable",
-            two,
-        ),
+        (Fault::retry_after(503, "2"), "retry", "ServiceUnavailable", two),
         (Fault::reason(400, "BadTopic"), "rejected", "BadTopic", None),
-        (
-            Fault::reason(403, "BadCertificate"),
-            "rejected",
-            "BadCertificate",
-            None,
-        ),
+        (Fault::reason(403, "BadCertificate"), "rejected", "BadCertificate", None),
         (Fault::status(413), "rejected", "PayloadTooLarge", None),
     ];
     for (fault, label, reason, after) in cases {
         bench.fake.fault(Service::Apns, Rule::once(fault.clone()));
         let delivery = apns.deliver(&push).await;
-        assert_eq!(
-            told(&delivery),
-            (label, reason.to_owned(), after),
-            "{fault:?}"
-        );
+        assert_eq!(told(&delivery), (label, reason.to_owned(), after), "{fault:?}");
         let answer = delivery.answer.expect("the provider's own words");
         assert!(answer.body.contains(reason), "{answer:?}");
     }
@@ -126,9 +81,7 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
 async fn a_retry_after_may_be_a_date() {
     let bench = Bench::start().await;
     let date = httpdate::fmt_http_date(bench.clock.now() + Duration::from_secs(90));
-    bench
-        .fake
-        .fault(Service::Apns, Rule::once(Fault::retry_after(503, &date)));
+    bench.fake.fault(Service::Apns, Rule::once(Fault::retry_after(503, &date)));
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     let (_, _, after) = told(&bench.apns().deliver(&push).await);
     assert_eq!(after, Some(Duration::from_secs(90)));
@@ -139,20 +92,11 @@ async fn a_word_about_a_token_that_is_older_than_its_registration_does_not_kill_
     let bench = Bench::start().await;
     let apns = bench.apns();
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
-    let registered = push
-        .device
-        .registered_at
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
+    let registered = push.device.registered_at.duration_since(UNIX_EPOCH).expect("after 1970");
     let registered = u64::try_from(registered.as_millis()).expect("milliseconds");
     for (timestamp, label) in [(registered - 1, "retry"), (registered + 1, "token_invalid")] {
         let body = json!({"reason": "Unregistered", "timestamp": timestamp}).to_string();
-        let fault = Fault::Answer {
-            status: 410,
-            reason: None,
-            retry_after: None,
-            body: Some(body),
-        };
+        let fault = Fault::Answer { status: 410, reason: None, retry_after: None, body: Some(body) };
         bench.fake.fault(Service::Apns, Rule::once(fault));
         assert_eq!(apns.deliver(&push).await.outcome.label(), label);
     }
@@ -182,13 +126,7 @@ async fn a_bad_token_is_dead_only_in_the_environment_that_it_belongs_to() {
     let mut push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     let bad = |times| {
         let rule = Rule::always(Fault::reason(400, "BadDeviceToken"));
-        bench.fake.fault(
-            Service::Apns,
-            Rule {
-                times: Some(times),
-                ..rule
-            },
-        );
+        bench.fake.fault(Service::Apns, Rule { times: Some(times), ..rule });
     };
     bad(1);
     assert_eq!(apns.deliver(&push).await.outcome.label(), "token_invalid");
@@ -208,10 +146,7 @@ async fn a_device_without_an_app_id_gets_the_default_topic_or_is_set_aside() {
     let bench = Bench::start().await;
     let mut push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     push.device.app_id = None;
-    assert_eq!(
-        bench.apns().deliver(&push).await.outcome.label(),
-        "quarantined"
-    );
+    assert_eq!(bench.apns().deliver(&push).await.outcome.label(), "quarantined");
 
     let mut settings = bench.apns_settings();
     settings.default_topic = Some("org.example.default".to_owned());
@@ -231,18 +166,11 @@ async fn long_text_is_cut_to_fit_and_too_much_data_is_refused_unsent() {
     let phone = bench.fake.phone(&token).expect("a phone");
     let shown = phone.alerts[0].body.as_deref().expect("a body");
     let kept = shown.strip_suffix('…').expect("an ellipsis");
-    assert!(
-        body_of(&push).starts_with(kept) && kept.len() > 2000,
-        "{} bytes",
-        kept.len()
-    );
+    assert!(body_of(&push).starts_with(kept) && kept.len() > 2000, "{} bytes", kept.len());
 
     let before = bench.fake.requests(Service::Apns);
     let delivery = apns.deliver(&with_huge_data(push)).await;
-    assert!(
-        matches!(delivery.outcome, Outcome::Rejected { .. }),
-        "{delivery:?}"
-    );
+    assert!(matches!(delivery.outcome, Outcome::Rejected { .. }), "{delivery:?}");
     assert_eq!(bench.fake.requests(Service::Apns), before);
 }
 
@@ -251,14 +179,12 @@ async fn the_servers_own_words_and_data_reach_the_phone() {
     let bench = Bench::start().await;
     let apns = bench.apns();
     let token = apns_token(1);
-    let server = json!({"title": "Order 7", "body": "ready", "sound": "bell.caf", "data": {"link": "app://7"}});
+    let server =
+        json!({"title": "Order 7", "body": "ready", "sound": "bell.caf", "data": {"link": "app://7"}});
     let server = ServerPush::parse(&server).expect("a push");
     let push = bench.notification(Platform::Apns, &token, 9, "lunch?");
     assert_delivered(&apns.deliver(&with_server_push(push, &server)).await);
     let shown = &bench.fake.phone(&token).expect("a phone").alerts[0];
-    assert_eq!(
-        (shown.title.as_deref(), shown.sound.as_deref()),
-        (Some("Order 7"), Some("bell.caf"))
-    );
+    assert_eq!((shown.title.as_deref(), shown.sound.as_deref()), (Some("Order 7"), Some("bell.caf")));
     assert_eq!(shown.data["link"], "app://7");
 }

@@ -29,9 +29,7 @@ async fn a_refused_provider_token_is_renewed_once_and_the_push_repeated() {
         let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
         assert_delivered(&apns.deliver(&push).await);
         bench.clock.pass(MINUTE);
-        bench
-            .fake
-            .fault(Service::Apns, Rule::once(Fault::reason(403, reason)));
+        bench.fake.fault(Service::Apns, Rule::once(Fault::reason(403, reason)));
         assert_delivered(&apns.deliver(&push).await);
         assert_eq!(bench.fake.requests(Service::Apns), 3);
     }
@@ -65,10 +63,7 @@ async fn many_pushes_that_are_refused_together_share_one_renewal() {
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     assert_delivered(&apns.deliver(&push).await);
     bench.clock.pass(MINUTE);
-    let rule = Rule {
-        times: Some(10),
-        ..Rule::always(Fault::reason(403, "ExpiredProviderToken"))
-    };
+    let rule = Rule { times: Some(10), ..Rule::always(Fault::reason(403, "ExpiredProviderToken")) };
     bench.fake.fault(Service::Apns, rule);
     let all = futures_util::future::join_all((0..10).map(|_| apns.deliver(&push))).await;
     all.iter().for_each(assert_delivered);
@@ -87,9 +82,7 @@ async fn a_rotated_key_is_used_without_a_restart() {
         panic!("token authentication");
     };
     *source = Source::File(key.clone());
-    let apns = Apns::with_clock(settings, bench.clock.clock())
-        .expect("APNs")
-        .looking_always();
+    let apns = Apns::with_clock(settings, bench.clock.clock()).expect("APNs").looking_always();
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     let (label, reason, _) = told(&apns.deliver(&push).await);
     assert_eq!((label, reason.as_str()), ("retry", "InvalidProviderToken"));
@@ -103,10 +96,7 @@ async fn a_client_certificate_works_without_a_token_and_says_when_it_ends() {
     let bench = Bench::start().await;
     let file = Source::File(bench.fake.files.apns_certificate.clone());
     let mut settings = bench.apns_settings();
-    settings.authentication = Authentication::Certificate {
-        chain: file.clone(),
-        key: file,
-    };
+    settings.authentication = Authentication::Certificate { chain: file.clone(), key: file };
     let apns = Apns::new(settings).expect("APNs");
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     assert_delivered(&apns.deliver(&push).await);
@@ -124,10 +114,7 @@ async fn a_new_client_certificate_is_presented_on_new_connections() {
     std::fs::copy(&other.fake.files.apns_certificate, &path).expect("a foreign certificate");
     let file = Source::File(path.clone());
     let mut settings = bench.apns_settings();
-    settings.authentication = Authentication::Certificate {
-        chain: file.clone(),
-        key: file,
-    };
+    settings.authentication = Authentication::Certificate { chain: file.clone(), key: file };
     let apns = Apns::new(settings).expect("APNs").looking_always();
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     assert_eq!(apns.deliver(&push).await.outcome.label(), "retry");

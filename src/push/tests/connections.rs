@@ -13,24 +13,9 @@ async fn a_connection_that_is_reset_or_goes_away_is_a_retry_and_the_next_push_ge
     let browser = bench.fake.subscribe(None).expect("a subscription");
     let browser = browser.subscription.to_string();
     let cases: [(Service, Box<dyn Provider>, Platform, String); 3] = [
-        (
-            Service::Apns,
-            Box::new(bench.apns()),
-            Platform::Apns,
-            apns_token(1),
-        ),
-        (
-            Service::Fcm,
-            Box::new(bench.fcm()),
-            Platform::Fcm,
-            "phone-1".to_owned(),
-        ),
-        (
-            Service::Webpush,
-            Box::new(bench.webpush()),
-            Platform::Webpush,
-            browser,
-        ),
+        (Service::Apns, Box::new(bench.apns()), Platform::Apns, apns_token(1)),
+        (Service::Fcm, Box::new(bench.fcm()), Platform::Fcm, "phone-1".to_owned()),
+        (Service::Webpush, Box::new(bench.webpush()), Platform::Webpush, browser),
     ];
     for (service, provider, platform, token) in cases {
         let push = bench.notification(platform, &token, 9, "lunch?");
@@ -38,11 +23,7 @@ async fn a_connection_that_is_reset_or_goes_away_is_a_retry_and_the_next_push_ge
         for fault in [Fault::Reset, Fault::Goaway] {
             bench.fake.fault(service, Rule::once(fault.clone()));
             let delivery = provider.deliver(&push).await;
-            assert_eq!(
-                delivery.outcome.label(),
-                "retry",
-                "{service:?} {fault:?} {delivery:?}"
-            );
+            assert_eq!(delivery.outcome.label(), "retry", "{service:?} {fault:?} {delivery:?}");
             assert_eq!(delivery.answer, None);
             let reason = delivery.outcome.reason().expect("a reason");
             assert!(!reason.contains(&token), "{reason}");
@@ -55,21 +36,13 @@ async fn a_connection_that_is_reset_or_goes_away_is_a_retry_and_the_next_push_ge
 async fn goaway_in_the_middle_of_many_pushes_loses_none_of_them() {
     let bench = Bench::start().await;
     let apns = bench.apns();
-    bench
-        .fake
-        .fault(Service::Apns, Rule::share(Fault::Goaway, 0.05));
-    bench
-        .fake
-        .fault(Service::Apns, Rule::share(Fault::Reset, 0.05));
-    let lost = Rule {
-        delivered: true,
-        ..Rule::share(Fault::Reset, 0.05)
-    };
+    bench.fake.fault(Service::Apns, Rule::share(Fault::Goaway, 0.05));
+    bench.fake.fault(Service::Apns, Rule::share(Fault::Reset, 0.05));
+    let lost = Rule { delivered: true, ..Rule::share(Fault::Reset, 0.05) };
     bench.fake.fault(Service::Apns, lost);
     let token = apns_token(1);
-    let pushes: Vec<_> = (1..=60)
-        .map(|number| bench.notification(Platform::Apns, &token, number, "lunch?"))
-        .collect();
+    let pushes: Vec<_> =
+        (1..=60).map(|number| bench.notification(Platform::Apns, &token, number, "lunch?")).collect();
     let deliver = async |push| {
         // Far more attempts than 15 % of failures need, so that a bug ends the test.
         for _ in 0..100 {
@@ -82,11 +55,7 @@ async fn goaway_in_the_middle_of_many_pushes_loses_none_of_them() {
     };
     join_all(pushes.iter().map(deliver)).await;
     let phone = bench.fake.phone(&token).expect("a phone");
-    assert_eq!(
-        phone.alerts.len(),
-        60,
-        "every message is on the screen, once"
-    );
+    assert_eq!(phone.alerts.len(), 60, "every message is on the screen, once");
 }
 
 #[tokio::test]
@@ -97,9 +66,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_retry() {
     let apns = Apns::with_clock(settings, bench.clock.clock()).expect("APNs");
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     assert_delivered(&apns.deliver(&push).await);
-    bench
-        .fake
-        .fault(Service::Apns, Rule::once(Fault::Slow(60_000)));
+    bench.fake.fault(Service::Apns, Rule::once(Fault::Slow(60_000)));
     let (label, reason, _) = told(&apns.deliver(&push).await);
     assert_eq!((label, reason.as_str()), ("retry", "time-out"));
     assert_delivered(&apns.deliver(&push).await);
@@ -139,9 +106,7 @@ async fn pushes_share_one_connection_until_its_streams_run_out() {
     }
     assert_eq!(bench.fake.connections(Service::Apns), 1);
 
-    bench
-        .fake
-        .fault(Service::Apns, Rule::always(Fault::Slow(100)));
+    bench.fake.fault(Service::Apns, Rule::always(Fault::Slow(100)));
     let all = join_all((0..20).map(|_| apns.deliver(&push))).await;
     all.iter().for_each(assert_delivered);
     assert_eq!(bench.fake.connections(Service::Apns), 3);

@@ -39,12 +39,7 @@ async fn faults_are_ordered_and_browsers_subscribe_over_http() {
     let bench = Bench::start().await;
     let rule = json!({"fault": {"answer": {"status": 503, "retry_after": "9"}}, "times": 1});
     assert_eq!(post(&bench, "/faults/apns", rule).await.0, 204);
-    assert_eq!(
-        post(&bench, "/faults/nobody", json!({"fault": "reset"}))
-            .await
-            .0,
-        400
-    );
+    assert_eq!(post(&bench, "/faults/nobody", json!({"fault": "reset"})).await.0, 400);
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     assert_eq!(bench.apns().deliver(&push).await.outcome.label(), "retry");
 
@@ -87,12 +82,7 @@ async fn the_environment_file_names_the_settings_of_the_configuration() {
         "FCM__SERVICE_ACCOUNT_FILE",
         "FCM__CA_FILE",
     ] {
-        assert!(
-            lines
-                .lines()
-                .any(|line| line.starts_with(&format!("TIDINGS__{name}="))),
-            "{name}"
-        );
+        assert!(lines.lines().any(|line| line.starts_with(&format!("TIDINGS__{name}="))), "{name}");
     }
 }
 
@@ -102,11 +92,7 @@ async fn stopped_fakes_accept_nothing_more() {
     let apns = bench.apns();
     let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
     assert_delivered(&apns.deliver(&push).await);
-    let address = bench
-        .fake
-        .control_url
-        .trim_start_matches("http://")
-        .to_owned();
+    let address = bench.fake.control_url.trim_start_matches("http://").to_owned();
     bench.fake.stop().await;
     assert!(tokio::net::TcpStream::connect(&address).await.is_err());
     assert_eq!(apns.deliver(&push).await.outcome.label(), "retry");

@@ -51,39 +51,14 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
     let fcm = bench.fcm();
     let push = bench.notification(Platform::Fcm, "phone-1", 9, "lunch?");
     let cases = [
-        (
-            Fault::reason(404, "UNREGISTERED"),
-            "token_invalid",
-            "UNREGISTERED",
-            None,
-        ),
-        (
-            Fault::reason(403, "SENDER_ID_MISMATCH"),
-            "quarantined",
-            "SENDER_ID_MISMATCH",
-            None,
-        ),
-        (
-            Fault::retry_after(429, "7"),
-            "retry",
-            "QUOTA_EXCEEDED",
-            Some(Duration::from_secs(7)),
-        ),
+        (Fault::reason(404, "UNREGISTERED"), "token_invalid", "UNREGISTERED", None),
+        (Fault::reason(403, "SENDER_ID_MISMATCH"), "quarantined", "SENDER_ID_MISMATCH", None),
+        (Fault::retry_after(429, "7"), "retry", "QUOTA_EXCEEDED", Some(Duration::from_secs(7))),
         (Fault::status(500), "retry", "INTERNAL", None),
         (Fault::status(503), "retry", "UNAVAILABLE", None),
         (Fault::status(400), "rejected", "INVALID_ARGUMENT", None),
-        (
-            Fault::reason(403, "PERMISSION_DENIED"),
-            "rejected",
-            "PERMISSION_DENIED",
-            None,
-        ),
-        (
-            Fault::reason(404, "NOT_FOUND"),
-            "rejected",
-            "NOT_FOUND",
-            None,
-        ),
+        (Fault::reason(403, "PERMISSION_DENIED"), "rejected", "PERMISSION_DENIED", None),
+        (Fault::reason(404, "NOT_FOUND"), "rejected", "NOT_FOUND", None),
     ];
     for (fault, label, code, after) in cases {
         bench.fake.fault(Service::Fcm, Rule::once(fault.clone()));
@@ -118,19 +93,14 @@ async fn a_refused_access_token_is_renewed_once_for_all_who_were_refused() {
     let fcm = bench.fcm();
     let push = bench.notification(Platform::Fcm, "phone-1", 9, "lunch?");
     assert_delivered(&fcm.deliver(&push).await);
-    let rule = Rule {
-        times: Some(5),
-        ..Rule::always(Fault::status(401))
-    };
+    let rule = Rule { times: Some(5), ..Rule::always(Fault::status(401)) };
     bench.fake.fault(Service::Fcm, rule);
     let all = futures_util::future::join_all((0..5).map(|_| fcm.deliver(&push))).await;
     all.iter().for_each(assert_delivered);
     assert_eq!(bench.fake.requests(Service::FcmToken), 2);
 
     // Refused for ever: the push waits, and Google is not asked for a token again each time.
-    bench
-        .fake
-        .fault(Service::Fcm, Rule::always(Fault::status(401)));
+    bench.fake.fault(Service::Fcm, Rule::always(Fault::status(401)));
     for _ in 0..3 {
         assert_eq!(fcm.deliver(&push).await.outcome.label(), "retry");
     }
@@ -142,10 +112,7 @@ async fn without_an_access_token_a_push_waits_and_the_others_share_the_failure()
     let bench = Bench::start().await;
     let fcm = bench.fcm();
     let push = bench.notification(Platform::Fcm, "phone-1", 9, "lunch?");
-    bench.fake.fault(
-        Service::FcmToken,
-        Rule::always(Fault::retry_after(503, "4")),
-    );
+    bench.fake.fault(Service::FcmToken, Rule::always(Fault::retry_after(503, "4")));
     let all = futures_util::future::join_all((0..10).map(|_| fcm.deliver(&push))).await;
     for delivery in &all {
         let (label, _, after) = told(delivery);
@@ -196,9 +163,7 @@ async fn a_rotated_service_account_is_used_without_a_restart() {
     std::fs::write(&path, wrong.to_string()).expect("write");
     let mut settings = bench.fcm_settings();
     settings.projects[0].service_account = Source::File(path.clone());
-    let fcm = Fcm::with_clock(settings, bench.clock.clock())
-        .expect("FCM")
-        .looking_always();
+    let fcm = Fcm::with_clock(settings, bench.clock.clock()).expect("FCM").looking_always();
     let push = bench.notification(Platform::Fcm, "phone-1", 9, "lunch?");
     let (label, reason, _) = told(&fcm.deliver(&push).await);
     assert_eq!(label, "retry");

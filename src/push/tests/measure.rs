@@ -36,51 +36,32 @@ async fn rate() {
     let bench = Bench::start().await;
     let dir = tempfile::tempdir().expect("a directory");
     let mut other = Command::new(std::env::current_exe().expect("this program"))
-        .args([
-            "--ignored",
-            "--exact",
-            "--nocapture",
-            "push::tests::measure::serve",
-        ])
+        .args(["--ignored", "--exact", "--nocapture", "push::tests::measure::serve"])
         .env("FAKE_PUSH_DIR", dir.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("the other process");
     let lines = BufReader::new(other.stdout.take().expect("its output")).lines();
-    let ready = lines
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("ready"));
+    let ready = lines.map_while(Result::ok).find(|line| line.starts_with("ready"));
     let ready = ready.expect("it is ready");
     let urls: Vec<&str> = ready.split(' ').skip(1).collect();
 
     let file = |name: &str| dir.path().join(name);
-    let http = HttpSettings {
-        ca_file: Some(file("ca.pem")),
-        ..HttpSettings::default()
-    };
+    let http = HttpSettings { ca_file: Some(file("ca.pem")), ..HttpSettings::default() };
     let authentication = Authentication::Token {
         key: Source::File(file("apns.p8")),
         key_id: Source::Inline(bench.fake.files.apns_key_id.clone()),
         team_id: bench.fake.files.apns_team_id.clone(),
     };
     let base_url = Some(urls[0].to_owned());
-    let apns = ApnsSettings {
-        base_url,
-        http: http.clone(),
-        ..ApnsSettings::new(authentication)
-    };
+    let apns = ApnsSettings { base_url, http: http.clone(), ..ApnsSettings::new(authentication) };
     let apns = Apns::new(apns).expect("APNs");
     measure(&bench, &apns, Platform::Apns, &apns_token(1)).await;
 
     let account = Source::File(file("service-account.json"));
     let base_url = Some(urls[1].to_owned());
-    let fcm = Fcm::new(FcmSettings {
-        base_url,
-        http,
-        ..FcmSettings::new(account)
-    })
-    .expect("FCM");
+    let fcm = Fcm::new(FcmSettings { base_url, http, ..FcmSettings::new(account) }).expect("FCM");
     measure(&bench, &fcm, Platform::Fcm, "phone-1").await;
 
     drop(other.stdin.take());
@@ -93,10 +74,7 @@ async fn measure(bench: &Bench, provider: &dyn Provider, platform: Platform, tok
         let push = bench.notification(platform, token, number.into(), "lunch at twelve?");
         assert_delivered(&provider.deliver(&push).await);
     });
-    pushes
-        .buffer_unordered(AT_A_TIME)
-        .collect::<Vec<()>>()
-        .await;
+    pushes.buffer_unordered(AT_A_TIME).collect::<Vec<()>>().await;
     let (elapsed, cpu) = (started.elapsed(), cpu_time() - cpu);
     println!(
         "{}: {PUSHES} pushes in {elapsed:.2?}, {:.0} a second, {:.0} a second of its own CPU time",

@@ -27,12 +27,7 @@ impl Proxy {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let proxy = Self {
-            url,
-            tunnels: Arc::default(),
-            frozen: Arc::default(),
-            given_up: Arc::default(),
-        };
+        let proxy = Self { url, tunnels: Arc::default(), frozen: Arc::default(), given_up: Arc::default() };
         let serving = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -51,9 +46,7 @@ impl Proxy {
         let target = head.split(' ').nth(1).unwrap_or_default();
         assert!(head.starts_with("CONNECT "), "{head}");
         let server = TcpStream::connect(target).await?;
-        client
-            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            .await?;
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
         self.tunnels.fetch_add(1, Ordering::SeqCst);
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
@@ -61,9 +54,7 @@ impl Proxy {
         tokio::spawn(async move {
             let mut buffer = [0; 8192];
             while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-                if !frozen.load(Ordering::SeqCst)
-                    && to_client.write_all(&buffer[..read]).await.is_err()
-                {
+                if !frozen.load(Ordering::SeqCst) && to_client.write_all(&buffer[..read]).await.is_err() {
                     return;
                 }
             }
@@ -113,9 +104,7 @@ async fn an_idle_connection_that_died_is_found_by_its_ping_before_a_push_is_lost
     assert_delivered(&apns.deliver(&push).await);
 
     proxy.frozen.store(true, Ordering::SeqCst);
-    timeout(Duration::from_secs(10), proxy.given_up.notified())
-        .await
-        .expect("a PING failed");
+    timeout(Duration::from_secs(10), proxy.given_up.notified()).await.expect("a PING failed");
     proxy.frozen.store(false, Ordering::SeqCst);
     assert_delivered(&apns.deliver(&push).await);
     assert_eq!(bench.fake.connections(Service::Apns), 2);

@@ -12,8 +12,8 @@ use crate::push::fake::{self, Handle, Options};
 use crate::push::fcm::{Fcm, Settings as FcmSettings};
 use crate::push::payload::{Occasion, ServerPush, Style, Why, build};
 use crate::push::provider::{
-    Clock, Delivery, Environment, HttpSettings, Kind, Notification, Outcome, Platform, Secret,
-    Source, Target, notification_id,
+    Clock, Delivery, Environment, HttpSettings, Kind, Notification, Outcome, Platform, Secret, Source,
+    Target, notification_id,
 };
 use crate::push::webpush::{Settings as WebPushSettings, WebPush};
 
@@ -23,9 +23,7 @@ pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
     pub fn new() -> Self {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("after 1970");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         Self(Arc::new(AtomicU64::new(now.as_secs())))
     }
 
@@ -58,10 +56,7 @@ impl Bench {
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = ManualClock::new();
-        let mut options = Options {
-            clock: clock.clock(),
-            ..Options::new(dir.path())
-        };
+        let mut options = Options { clock: clock.clock(), ..Options::new(dir.path()) };
         change(&mut options);
         let fake = fake::run(options).await.expect("the fakes start");
         Self { fake, clock, dir }
@@ -120,13 +115,7 @@ impl Bench {
     }
 
     /// A push about message `number` to this token; `text` is its text.
-    pub fn notification(
-        &self,
-        platform: Platform,
-        token: &str,
-        number: u128,
-        text: &str,
-    ) -> Notification {
+    pub fn notification(&self, platform: Platform, token: &str, number: u128, text: &str) -> Notification {
         let content = build(&occasion(number, text), &Style::default(), None);
         Notification {
             id: notification_id(Uuid::from_u128(number), "bob", token),
@@ -199,12 +188,7 @@ pub fn body_of(notification: &Notification) -> &str {
 
 #[track_caller]
 pub fn assert_delivered(delivery: &Delivery) {
-    assert_eq!(
-        delivery.outcome,
-        Outcome::Delivered,
-        "{:?}",
-        delivery.answer
-    );
+    assert_eq!(delivery.outcome, Outcome::Delivered, "{:?}", delivery.answer);
 }
 
 /// The label of the outcome, the reason, and what the caller has to wait.

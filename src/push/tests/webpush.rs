@@ -19,10 +19,7 @@ async fn an_alert_is_decrypted_by_the_browser_and_shown() {
     let push = push_to(&bench, &browser, "lunch?");
     assert_delivered(&webpush.deliver(&push).await);
     let phone = bench.fake.phone(&browser.phone).expect("a phone");
-    assert_eq!(
-        (phone.badge, phone.rings, phone.undecryptable),
-        (Some(3), 1, 0)
-    );
+    assert_eq!((phone.badge, phone.rings, phone.undecryptable), (Some(3), 1, 0));
     let shown = &phone.alerts[0];
     assert_eq!(shown.title.as_deref(), Some("Team"));
     assert_eq!(shown.body.as_deref(), Some("Ann: lunch?"));
@@ -43,11 +40,7 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
     let cases = [
         (Fault::status(404), "token_invalid", None),
         (Fault::status(410), "token_invalid", None),
-        (
-            Fault::retry_after(429, "3"),
-            "retry",
-            Some(Duration::from_secs(3)),
-        ),
+        (Fault::retry_after(429, "3"), "retry", Some(Duration::from_secs(3))),
         (Fault::status(500), "retry", None),
         (Fault::status(503), "retry", None),
         (Fault::status(400), "rejected", None),
@@ -55,18 +48,13 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
         (Fault::status(307), "rejected", None),
     ];
     for (fault, label, after) in cases {
-        bench
-            .fake
-            .fault(Service::Webpush, Rule::once(fault.clone()));
+        bench.fake.fault(Service::Webpush, Rule::once(fault.clone()));
         let (told_label, _, told_after) = told(&webpush.deliver(&push).await);
         assert_eq!((told_label, told_after), (label, after), "{fault:?}");
     }
     assert_delivered(&webpush.deliver(&push).await);
     bench.fake.uninstall(&browser.phone).expect("a phone");
-    assert_eq!(
-        webpush.deliver(&push).await.outcome.label(),
-        "token_invalid"
-    );
+    assert_eq!(webpush.deliver(&push).await.outcome.label(), "token_invalid");
 }
 
 #[tokio::test]
@@ -75,18 +63,9 @@ async fn a_subscription_of_another_server_is_refused_with_the_services_words() {
     let other = Bench::start().await;
     let key = other.webpush().application_server_key();
     let browser = bench.fake.subscribe(Some(key)).expect("a subscription");
-    let delivery = bench
-        .webpush()
-        .deliver(&push_to(&bench, &browser, "lunch?"))
-        .await;
+    let delivery = bench.webpush().deliver(&push_to(&bench, &browser, "lunch?")).await;
     assert_eq!(delivery.outcome.label(), "rejected");
-    assert!(
-        delivery
-            .answer
-            .expect("an answer")
-            .body
-            .contains("not the one of the subscription")
-    );
+    assert!(delivery.answer.expect("an answer").body.contains("not the one of the subscription"));
 }
 
 #[tokio::test]
@@ -94,10 +73,7 @@ async fn an_endpoint_at_a_host_that_is_not_a_push_service_is_never_called() {
     let bench = Bench::start().await;
     let browser = bench.fake.subscribe(None).expect("a subscription");
     let key = Source::File(bench.fake.files.vapid_key.clone());
-    let settings = Settings {
-        http: bench.http(),
-        ..Settings::new(key, "mailto:a@example.org")
-    };
+    let settings = Settings { http: bench.http(), ..Settings::new(key, "mailto:a@example.org") };
     let webpush = WebPush::new(settings).expect("Web Push");
     let delivery = webpush.deliver(&push_to(&bench, &browser, "lunch?")).await;
     assert_eq!(delivery.outcome.label(), "quarantined");
@@ -105,10 +81,7 @@ async fn an_endpoint_at_a_host_that_is_not_a_push_service_is_never_called() {
 
     let mut garbage = push_to(&bench, &browser, "lunch?");
     garbage.device.token = Secret::new("garbage");
-    assert_eq!(
-        webpush.deliver(&garbage).await.outcome.label(),
-        "token_invalid"
-    );
+    assert_eq!(webpush.deliver(&garbage).await.outcome.label(), "token_invalid");
 }
 
 #[tokio::test]
@@ -116,11 +89,7 @@ async fn a_base_url_takes_the_place_of_the_endpoints_host() {
     let bench = Bench::start().await;
     let browser = bench.fake.subscribe(None).expect("a subscription");
     let mut push = push_to(&bench, &browser, "lunch?");
-    let elsewhere = push
-        .device
-        .token
-        .reveal()
-        .replace(&bench.fake.webpush_url, "https://push.example.org");
+    let elsewhere = push.device.token.reveal().replace(&bench.fake.webpush_url, "https://push.example.org");
     push.device.token = Secret::new(elsewhere);
     let settings = Settings {
         base_url: Some(bench.fake.webpush_url.clone()),
@@ -130,13 +99,7 @@ async fn a_base_url_takes_the_place_of_the_endpoints_host() {
     let webpush = WebPush::with_clock(settings, bench.clock.clock()).expect("Web Push");
     let delivery = webpush.deliver(&push).await;
     // It arrived; the token is made out to the endpoint's own origin, which this fake is not.
-    assert!(
-        delivery
-            .answer
-            .expect("an answer")
-            .body
-            .contains("another origin")
-    );
+    assert!(delivery.answer.expect("an answer").body.contains("another origin"));
 }
 
 #[tokio::test]
@@ -159,12 +122,7 @@ async fn long_text_fills_a_message_to_the_last_byte_that_fits() {
     let push = push_to(&bench, &browser, &"x".repeat(8000));
     assert_delivered(&webpush.deliver(&push).await);
     let shown = &bench.fake.phone(&browser.phone).expect("a phone").alerts[0];
-    assert!(
-        shown
-            .body
-            .as_deref()
-            .is_some_and(|body| body.ends_with("x…") && body.len() > 3000)
-    );
+    assert!(shown.body.as_deref().is_some_and(|body| body.ends_with("x…") && body.len() > 3000));
     let push = with_huge_data(push);
     assert_eq!(webpush.deliver(&push).await.outcome.label(), "rejected");
 }
@@ -175,10 +133,7 @@ async fn a_rotated_vapid_key_is_used_without_a_restart() {
     let other = Bench::start().await;
     let path = bench.dir.path().join("rotated.pem");
     std::fs::copy(&other.fake.files.vapid_key, &path).expect("another key");
-    let settings = Settings {
-        key: Source::File(path.clone()),
-        ..bench.webpush_settings()
-    };
+    let settings = Settings { key: Source::File(path.clone()), ..bench.webpush_settings() };
     let webpush = WebPush::with_clock(settings, bench.clock.clock()).expect("Web Push");
     let webpush = webpush.looking_always();
     let key = bench.webpush().application_server_key();

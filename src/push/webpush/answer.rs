@@ -18,10 +18,7 @@ pub(super) fn read(reply: &Reply, now: SystemTime) -> Outcome {
     match reply.status {
         status if status.is_success() => Outcome::Delivered,
         StatusCode::NOT_FOUND | StatusCode::GONE => Outcome::token_invalid(reason),
-        _ if reply.is_transient() => Outcome::Retry {
-            after: reply.retry_after(now),
-            reason,
-        },
+        _ if reply.is_transient() => Outcome::Retry { after: reply.retry_after(now), reason },
         _ => Outcome::rejected(reason),
     }
 }

@@ -49,12 +49,7 @@ impl Vapid {
             return Err(ProviderError::malformed("VAPID subject", reason));
         }
         let key = Watched::open(vec![key], VapidKey::parse)?;
-        Ok(Self {
-            key,
-            subject,
-            clock,
-            headers: Mutex::default(),
-        })
+        Ok(Self { key, subject, clock, headers: Mutex::default() })
     }
 
     /// The header for the push service at `origin`.
@@ -69,25 +64,14 @@ impl Vapid {
             return Ok(Arc::clone(&signed.header));
         }
         let ends = now + LIFE;
-        let exp = ends
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        let claims = Claims {
-            aud: origin,
-            exp,
-            sub: &self.subject,
-        };
+        let exp = ends.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claims = Claims { aud: origin, exp, sub: &self.subject };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key.signing)?;
         let header: Arc<str> = format!("vapid t={token}, k={}", key.public).into();
         if headers.len() >= MAX_CACHED {
             headers.clear();
         }
-        let signed = Signed {
-            header: Arc::clone(&header),
-            key,
-            renew_at: ends - RENEW_BEFORE_END,
-        };
+        let signed = Signed { header: Arc::clone(&header), key, renew_at: ends - RENEW_BEFORE_END };
         headers.insert(origin.to_owned(), signed);
         Ok(header)
     }
@@ -99,10 +83,7 @@ impl Vapid {
 
     #[cfg(test)]
     pub fn looking_always(self) -> Self {
-        Self {
-            key: self.key.looking_always(),
-            ..self
-        }
+        Self { key: self.key.looking_always(), ..self }
     }
 }
 
@@ -113,15 +94,11 @@ struct VapidKey {
 
 impl VapidKey {
     fn parse(content: &[Vec<u8>]) -> Result<Self, ProviderError> {
-        let malformed =
-            |reason: &dyn ToString| ProviderError::malformed("VAPID key", reason.to_string());
+        let malformed = |reason: &dyn ToString| ProviderError::malformed("VAPID key", reason.to_string());
         let bytes = content.first().map(Vec::as_slice).unwrap_or_default();
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| malformed(&error))?
-            .trim();
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed(&error))?.trim();
         let pkcs8 = if text.starts_with("-----BEGIN") {
-            let der =
-                PrivatePkcs8KeyDer::from_pem_slice(bytes).map_err(|error| malformed(&error))?;
+            let der = PrivatePkcs8KeyDer::from_pem_slice(bytes).map_err(|error| malformed(&error))?;
             der.secret_pkcs8_der().to_vec()
         } else {
             let scalar = BASE64_URL_SAFE_NO_PAD
@@ -132,10 +109,7 @@ impl VapidKey {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8)
             .map_err(|error| malformed(&error))?;
         let public = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
-        Ok(Self {
-            signing: EncodingKey::from_ec_der(&pkcs8),
-            public,
-        })
+        Ok(Self { signing: EncodingKey::from_ec_der(&pkcs8), public })
     }
 }
 
@@ -149,9 +123,7 @@ fn pkcs8_of_scalar(scalar: &[u8]) -> Option<Vec<u8>> {
         public.as_ref(),
     )
     .ok()?;
-    pair.to_pkcs8v1()
-        .ok()
-        .map(|document| document.as_ref().to_vec())
+    pair.to_pkcs8v1().ok().map(|document| document.as_ref().to_vec())
 }
 
 #[cfg(test)]
@@ -162,17 +134,11 @@ mod tests {
     fn a_key_is_the_same_as_pem_and_as_bare_base64() {
         let pair = rcgen::KeyPair::generate().expect("a key pair");
         let pem = VapidKey::parse(&[pair.serialize_pem().into_bytes()]).expect("a key");
-        assert_eq!(
-            pem.public,
-            BASE64_URL_SAFE_NO_PAD.encode(pair.public_key_raw())
-        );
+        assert_eq!(pem.public, BASE64_URL_SAFE_NO_PAD.encode(pair.public_key_raw()));
         // The scalar of the test vector of RFC 8291 and its public key.
-        let bare = VapidKey::parse(&[b"yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw\n".to_vec()])
-            .expect("a key");
-        assert!(
-            bare.public
-                .starts_with("BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml")
-        );
+        let bare =
+            VapidKey::parse(&[b"yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw\n".to_vec()]).expect("a key");
+        assert!(bare.public.starts_with("BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml"));
     }
 
     #[test]

@@ -23,11 +23,7 @@ pub(super) const MAX_PLAIN: usize = MAX_BODY - HEADER - 1 - TAG;
 pub struct CryptError;
 
 /// Encrypts `plain` for a subscription: its public key (an uncompressed point) and secret.
-pub(super) fn encrypt(
-    plain: &[u8],
-    receiver: &[u8],
-    auth: &[u8; 16],
-) -> Result<Vec<u8>, CryptError> {
+pub(super) fn encrypt(plain: &[u8], receiver: &[u8], auth: &[u8; 16]) -> Result<Vec<u8>, CryptError> {
     let mut salt = [0; 16];
     aws_lc_rs::rand::fill(&mut salt).map_err(|_| CryptError)?;
     let sender = PrivateKey::generate(&ECDH_P256).map_err(|_| CryptError)?;
@@ -43,17 +39,13 @@ fn encrypt_with(
 ) -> Result<Vec<u8>, CryptError> {
     let sender_public = sender.compute_public_key().map_err(|_| CryptError)?;
     let sender_public = sender_public.as_ref();
-    let parties = Parties {
-        receiver,
-        sender: sender_public,
-    };
+    let parties = Parties { receiver, sender: sender_public };
     let (key, nonce) = derive(sender, receiver, &parties, auth, salt)?;
 
     let mut record = Vec::with_capacity(plain.len() + 1 + TAG);
     record.extend_from_slice(plain);
     record.push(DELIMITER);
-    key.seal_in_place_append_tag(nonce, Aad::empty(), &mut record)
-        .map_err(|_| CryptError)?;
+    key.seal_in_place_append_tag(nonce, Aad::empty(), &mut record).map_err(|_| CryptError)?;
 
     let mut body = Vec::with_capacity(HEADER + record.len());
     body.extend_from_slice(salt);
@@ -79,19 +71,11 @@ pub(in crate::push) fn decrypt(
         return Err(CryptError);
     }
     let receiver_public = receiver.compute_public_key().map_err(|_| CryptError)?;
-    let parties = Parties {
-        receiver: receiver_public.as_ref(),
-        sender,
-    };
+    let parties = Parties { receiver: receiver_public.as_ref(), sender };
     let (key, nonce) = derive(receiver, sender, &parties, auth, salt)?;
     let mut record = record.to_vec();
-    let plain = key
-        .open_in_place(nonce, Aad::empty(), &mut record)
-        .map_err(|_| CryptError)?;
-    let end = plain
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .ok_or(CryptError)?;
+    let plain = key.open_in_place(nonce, Aad::empty(), &mut record).map_err(|_| CryptError)?;
+    let end = plain.iter().rposition(|byte| *byte != 0).ok_or(CryptError)?;
     if plain[end] != DELIMITER {
         return Err(CryptError);
     }
@@ -112,11 +96,7 @@ fn derive(
     salt: &[u8; 16],
 ) -> Result<(LessSafeKey, Nonce), CryptError> {
     let other = UnparsedPublicKey::new(&ECDH_P256, other);
-    let info = [
-        b"WebPush: info\0".as_slice(),
-        parties.receiver,
-        parties.sender,
-    ];
+    let info = [b"WebPush: info\0".as_slice(), parties.receiver, parties.sender];
     let ikm: [u8; 32] = agree(own, other, CryptError, |shared| expand(auth, shared, &info))?;
     let key: [u8; 16] = expand(salt, &ikm, &[b"Content-Encoding: aes128gcm\0"])?;
     let nonce: [u8; 12] = expand(salt, &ikm, &[b"Content-Encoding: nonce\0"])?;
@@ -132,16 +112,10 @@ impl KeyType for Length {
     }
 }
 
-fn expand<const N: usize>(
-    salt: &[u8],
-    secret: &[u8],
-    info: &[&[u8]],
-) -> Result<[u8; N], CryptError> {
+fn expand<const N: usize>(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Result<[u8; N], CryptError> {
     let mut out = [0; N];
     let prk = Salt::new(HKDF_SHA256, salt).extract(secret);
-    prk.expand(info, Length(N))
-        .and_then(|okm| okm.fill(&mut out))
-        .map_err(|_| CryptError)?;
+    prk.expand(info, Length(N)).and_then(|okm| okm.fill(&mut out)).map_err(|_| CryptError)?;
     Ok(out)
 }
 
@@ -175,14 +149,8 @@ mod tests {
 
     #[test]
     fn the_vector_of_rfc_8291_is_encrypted_to_the_same_bytes() {
-        let body = encrypt_with(
-            PLAIN,
-            &bytes(RECEIVER_PUBLIC),
-            &array(AUTH),
-            &array(SALT),
-            &key(SENDER),
-        )
-        .expect("encrypted");
+        let body = encrypt_with(PLAIN, &bytes(RECEIVER_PUBLIC), &array(AUTH), &array(SALT), &key(SENDER))
+            .expect("encrypted");
         assert_eq!(body, bytes(BODY));
     }
 
@@ -199,10 +167,7 @@ mod tests {
         let plain = vec![b'x'; MAX_PLAIN];
         let body = encrypt(&plain, public.as_ref(), &[7; 16]).expect("encrypted");
         assert_eq!(body.len(), MAX_BODY);
-        assert_eq!(
-            decrypt(&body, &receiver, &[7; 16]).expect("decrypted"),
-            plain
-        );
+        assert_eq!(decrypt(&body, &receiver, &[7; 16]).expect("decrypted"), plain);
         assert!(decrypt(&body, &receiver, &[8; 16]).is_err());
         assert!(decrypt(&body[..50], &receiver, &[7; 16]).is_err());
     }

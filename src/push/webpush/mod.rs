@@ -40,18 +40,8 @@ impl WebPush {
         let base = settings.base_url.as_deref().map(Url::parse).transpose();
         let base = base.map_err(|error| ProviderError::malformed("Web Push base URL", error))?;
         let client = settings.http.client()?;
-        let vapid = Vapid::open(
-            settings.key.clone(),
-            settings.subject.clone(),
-            clock.clone(),
-        )?;
-        Ok(Self {
-            settings,
-            base,
-            client,
-            vapid,
-            clock,
-        })
+        let vapid = Vapid::open(settings.key.clone(), settings.subject.clone(), clock.clone())?;
+        Ok(Self { settings, base, client, vapid, clock })
     }
 
     /// The `applicationServerKey` with which a page has to subscribe, in URL-safe base64.
@@ -61,11 +51,7 @@ impl WebPush {
 
     fn is_allowed(&self, subscription: &Subscription) -> bool {
         // With a base URL the endpoint's host is never connected to.
-        self.base.is_some()
-            || subscription
-                .endpoint
-                .host_str()
-                .is_some_and(|host| self.settings.allows(host))
+        self.base.is_some() || subscription.endpoint.host_str().is_some_and(|host| self.settings.allows(host))
     }
 }
 
@@ -115,9 +101,6 @@ impl Provider for WebPush {
 impl WebPush {
     /// Looks at its key file at every push.
     pub(in crate::push) fn looking_always(self) -> Self {
-        Self {
-            vapid: self.vapid.looking_always(),
-            ..self
-        }
+        Self { vapid: self.vapid.looking_always(), ..self }
     }
 }

@@ -33,11 +33,7 @@ pub(super) fn url(subscription: &Subscription, base: Option<&Url>) -> Url {
 
 /// RFC 8030: how long and how urgently; a topic replaces an alert that still waits.
 pub(super) fn headers(notification: &Notification, now: SystemTime) -> HeaderMap {
-    let ttl = notification
-        .expires_at
-        .duration_since(now)
-        .unwrap_or_default()
-        .as_secs();
+    let ttl = notification.expires_at.duration_since(now).unwrap_or_default().as_secs();
     let urgency = match (&notification.kind, notification.priority) {
         (Kind::Alert(_), Priority::High) => "high",
         (Kind::Alert(_), Priority::Normal) | (Kind::Silent(_), Priority::High) => "normal",
@@ -48,15 +44,8 @@ pub(super) fn headers(notification: &Notification, now: SystemTime) -> HeaderMap
     set("ttl", HeaderValue::from(ttl));
     set("urgency", HeaderValue::from_static(urgency));
     set("content-encoding", HeaderValue::from_static("aes128gcm"));
-    set(
-        "content-type",
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    if let Kind::Alert(Alert {
-        collapse_id: Some(id),
-        ..
-    }) = &notification.kind
-    {
+    set("content-type", HeaderValue::from_static("application/octet-stream"));
+    if let Kind::Alert(Alert { collapse_id: Some(id), .. }) = &notification.kind {
         let topic = HeaderValue::from_str(&web_topic(id)).expect("a topic is base64");
         set("topic", topic);
     }
@@ -81,18 +70,13 @@ pub(super) fn body(
         serde_json::to_vec(&root)
     };
     let (title, body) = match &notification.kind {
-        Kind::Alert(alert) => (
-            alert.title.as_deref().unwrap_or_default(),
-            alert.body.as_deref().unwrap_or_default(),
-        ),
+        Kind::Alert(alert) => {
+            (alert.title.as_deref().unwrap_or_default(), alert.body.as_deref().unwrap_or_default())
+        }
         Kind::Silent(_) => ("", ""),
     };
     let plain = fit(title, body, MAX_PLAIN, write)??;
-    Ok(encrypt(
-        &plain,
-        &subscription.public_key,
-        &subscription.auth,
-    )?)
+    Ok(encrypt(&plain, &subscription.public_key, &subscription.auth)?)
 }
 
 fn shown(alert: &Alert, title: &str, body: &str) -> Value {

@@ -2,12 +2,8 @@ use crate::push::provider::{HttpSettings, Source};
 
 /// The push services of the known browsers. An entry that begins with a dot stands for every
 /// host below it.
-const BROWSERS: &[&str] = &[
-    "fcm.googleapis.com",
-    ".push.services.mozilla.com",
-    ".push.apple.com",
-    ".notify.windows.com",
-];
+const BROWSERS: &[&str] =
+    &["fcm.googleapis.com", ".push.services.mozilla.com", ".push.apple.com", ".notify.windows.com"];
 
 /// As whom to push to browsers.
 #[derive(Debug, Clone)]
@@ -36,12 +32,10 @@ impl Settings {
     }
 
     pub(super) fn allows(&self, host: &str) -> bool {
-        self.allowed_hosts
-            .iter()
-            .any(|allowed| match allowed.strip_prefix('.') {
-                Some(_) => host.ends_with(allowed.as_str()),
-                None => host == allowed,
-            })
+        self.allowed_hosts.iter().any(|allowed| match allowed.strip_prefix('.') {
+            Some(_) => host.ends_with(allowed.as_str()),
+            None => host == allowed,
+        })
     }
 }
 
@@ -54,12 +48,7 @@ mod tests {
         let settings = Settings::new(Source::Inline(String::new()), "mailto:a@example.org");
         assert!(settings.allows("fcm.googleapis.com"));
         assert!(settings.allows("updates.push.services.mozilla.com"));
-        for host in [
-            "127.0.0.1",
-            "redis",
-            "evil-push.apple.com",
-            "fcm.googleapis.com.evil.org",
-        ] {
+        for host in ["127.0.0.1", "redis", "evil-push.apple.com", "fcm.googleapis.com.evil.org"] {
             assert!(!settings.allows(host), "{host}");
         }
     }

@@ -47,20 +47,13 @@ impl Subscription {
         }
         // Some browsers pad, some do not.
         let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
-        let public_key =
-            decode(&json.keys.p256dh).map_err(|_| wrong("keys.p256dh is no base64"))?;
+        let public_key = decode(&json.keys.p256dh).map_err(|_| wrong("keys.p256dh is no base64"))?;
         if public_key.len() != 65 || public_key[0] != 4 {
             return Err(wrong("keys.p256dh is no uncompressed point"));
         }
         let auth = decode(&json.keys.auth).map_err(|_| wrong("keys.auth is no base64"))?;
-        let auth = auth
-            .try_into()
-            .map_err(|_| wrong("keys.auth is not 16 bytes"))?;
-        Ok(Self {
-            endpoint,
-            public_key,
-            auth,
-        })
+        let auth = auth.try_into().map_err(|_| wrong("keys.auth is not 16 bytes"))?;
+        Ok(Self { endpoint, public_key, auth })
     }
 }
 
@@ -70,7 +63,8 @@ mod tests {
     use serde_json::json;
 
     fn subscription(endpoint: &str, p256dh: &str, auth: &str) -> Result<Subscription, String> {
-        let json = json!({"endpoint": endpoint, "expirationTime": null, "keys": {"p256dh": p256dh, "auth": auth}});
+        let json =
+            json!({"endpoint": endpoint, "expirationTime": null, "keys": {"p256dh": p256dh, "auth": auth}});
         Subscription::parse(&json.to_string()).map_err(|error| error.0)
     }
 

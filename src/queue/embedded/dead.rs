@@ -57,7 +57,7 @@ impl DeadLetters for EmbeddedQueue {
         let (reason, source) = (reason.to_owned(), source.to_owned());
         let written = self.database.write(move |connection| -> Result<(), DatabaseError> {
             let now = Timestamp::now().as_millis();
-            connection.execute(INSERT, (&payload[..], reason, source, now))?;
+            connection.execute(INSERT, (&payload[..], &reason, &source, now))?;
             Ok(())
         });
         Ok(written.await?)

@@ -1,7 +1,7 @@
 //! The dead-letter queue, for an operator.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,9 @@ const WINDOW: u16 = 1000;
 
 /// The broker sends what is there without a pause; after this it has no more for us. Somebody else may hold some just now.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// Between two looks at how many letters are back.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Lists and replays see what nobody else looks at in the same moment.
 #[async_trait]
@@ -37,8 +40,7 @@ impl DeadLetters for RabbitQueue {
             let Some(message) = browse.next().await? else { break };
             letters.push(letter::read(message, &self.topology));
         }
-        // Puts them back where they were.
-        browse.subscription.close().await;
+        self.put_back(browse, letters.len()).await?;
         Ok(letters)
     }
 
@@ -63,7 +65,8 @@ impl DeadLetters for RabbitQueue {
                 break;
             }
         }
-        browse.subscription.close().await;
+        let left = browse.seen - replayed;
+        self.put_back(browse, left).await?;
         Ok(Replayed { replayed, left: total.saturating_sub(replayed) })
     }
 }
@@ -83,6 +86,19 @@ impl RabbitQueue {
             }
             Err(error) => Err(from_publish(error)),
         }
+    }
+
+    /// Closes the channel, which puts what it holds back where it was, and waits until it is there: the broker does it after it
+    /// has answered, and who looks again at once would see nothing.
+    async fn put_back(&self, browse: Browse, held: usize) -> Result<(), QueueError> {
+        browse.subscription.close().await;
+        let channel = self.consuming.channel().await?;
+        let begun = Instant::now();
+        // Somebody else may have taken them: then it is over, too.
+        while begun.elapsed() < QUIET && self.ready(&channel, self.topology.dead()).await? < held as u64 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// `None` when there is nothing to see.

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{
-    Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config};
@@ -89,17 +87,11 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Connects to nothing yet.
-    pub(super) fn new(
-        connector: &Connector,
-        limit: usize,
-        settings: &Settings,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn new(connector: &Connector, limit: usize, settings: &Settings) -> Result<Self, StoreError> {
         let manager = Manager::from_connect(
             connector.config.clone(),
             connector.clone(),
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
             .max_size(limit.max(1))
@@ -114,17 +106,12 @@ impl Connections {
         Ok(Self {
             pool,
             deadline: settings.statement_timeout.saturating_add(GRACE),
-            acquire: settings
-                .acquire_timeout
-                .saturating_add(settings.connect_timeout.saturating_mul(2)),
+            acquire: settings.acquire_timeout.saturating_add(settings.connect_timeout.saturating_mul(2)),
         })
     }
 
     /// A connection that is free, or a new one.
-    pub(super) async fn session(
-        &self,
-        observer: Option<&dyn PoolObserver>,
-    ) -> Result<Session, Failure> {
+    pub(super) async fn session(&self, observer: Option<&dyn PoolObserver>) -> Result<Session, Failure> {
         let asked = Instant::now();
         let object = tokio::time::timeout(self.acquire, self.pool.get())
             .await
@@ -190,9 +177,7 @@ impl Connector {
     }
 
     /// A connection outside any pool, on which statements may take as long as they want.
-    pub(super) async fn connect_unbounded(
-        &self,
-    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    pub(super) async fn connect_unbounded(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
         let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -203,9 +188,8 @@ impl Connector {
     }
 }
 
-type Connecting<'a> = Pin<
-    Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>,
->;
+type Connecting<'a> =
+    Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>>;
 
 impl Connect for Connector {
     fn connect(&self, _config: &Config) -> Connecting<'_> {
@@ -219,10 +203,9 @@ impl Connect for Connector {
 
 /// The driver knows no `verify-ca` and `verify-full`: to it they are `require`.
 fn split_sslmode(url: &str) -> (String, Option<Verification>) {
-    for (mode, verification) in [
-        ("sslmode=verify-full", Verification::Full),
-        ("sslmode=verify-ca", Verification::Chain),
-    ] {
+    for (mode, verification) in
+        [("sslmode=verify-full", Verification::Full), ("sslmode=verify-ca", Verification::Chain)]
+    {
         if url.contains(mode) {
             return (url.replace(mode, "sslmode=require"), Some(verification));
         }
@@ -233,10 +216,7 @@ fn split_sslmode(url: &str) -> (String, Option<Verification>) {
 fn invalid(error: &dyn std::error::Error) -> StoreError {
     let cause = error.source().map(|cause| format!(": {cause}"));
     StoreError::Refused {
-        message: format!(
-            "the database's settings make no sense: {error}{}",
-            cause.unwrap_or_default()
-        ),
+        message: format!("the database's settings make no sense: {error}{}", cause.unwrap_or_default()),
         source: None,
     }
 }
@@ -250,10 +230,7 @@ mod tests {
         let (url, mode) = split_sslmode("postgres://a@b/c?sslmode=verify-full");
         assert_eq!(url, "postgres://a@b/c?sslmode=require");
         assert_eq!(mode, Some(Verification::Full));
-        assert_eq!(
-            split_sslmode("host=b sslmode=verify-ca").1,
-            Some(Verification::Chain)
-        );
+        assert_eq!(split_sslmode("host=b sslmode=verify-ca").1, Some(Verification::Chain));
         assert_eq!(split_sslmode("postgres://a@b/c?sslmode=require").1, None);
     }
 

@@ -9,23 +9,26 @@ use super::log::rows::{conversation_kind, role};
 use super::session::repeat;
 use super::users::{first_unknown, parse_user, place, user_id};
 use crate::model::{
-    Conversation, ConversationId, ConversationKind, Member, Seq, Timestamp, UserId, View,
+    Conversation, ConversationId, ConversationKind, Member, Membership, Seq, Timestamp, UserId, View,
 };
-use crate::store::{Conversations, Created, Membership, NewGroup, PageOf, Preferences, StoreError};
+use crate::store::{Conversations, Created, NewGroup, PageOf, Preferences, StoreError};
 
 const VIEWS: &str = "
 SELECT i.place, c.kind, c.members_seq,
        CASE c.kind WHEN 0 THEN ARRAY[c.low_user, c.high_user]
            ELSE (SELECT array_agg(m.user_id ORDER BY m.user_id) FROM members m WHERE m.conversation_id = c.id) END AS users,
        CASE c.kind WHEN 0 THEN ARRAY[2, 2]::smallint[]
-           ELSE (SELECT array_agg(m.role ORDER BY m.user_id) FROM members m WHERE m.conversation_id = c.id) END AS roles
+           ELSE (SELECT array_agg(m.role ORDER BY m.user_id) FROM members m WHERE m.conversation_id = c.id) END AS roles,
+       CASE c.kind WHEN 0 THEN (SELECT array_agg(b.user_id) FROM blocks b
+           WHERE (b.user_id, b.other_id) IN ((c.low_user, c.high_user), (c.high_user, c.low_user))) END AS blockers
 FROM unnest($1::uuid[]) WITH ORDINALITY AS i (id, place)
 JOIN conversations c ON c.id = i.id";
 
 const GROUPS_OF: &str = "
-SELECT i.place, m.conversation_id, m.kind
+SELECT i.place, m.conversation_id, c.members_seq
 FROM unnest($1::text[]) WITH ORDINALITY AS i (user_id, place)
 JOIN members m ON m.user_id = i.user_id AND m.kind <> 0
+JOIN conversations c ON c.id = m.conversation_id
 ORDER BY i.place, m.conversation_id";
 
 const MEMBERS: &str = "
@@ -76,10 +79,7 @@ impl Conversations for PostgresStore {
         Ok(self.read_groups(users).await?)
     }
 
-    async fn conversations_of(
-        &self,
-        pages: &[PageOf],
-    ) -> Result<Vec<Vec<Conversation>>, StoreError> {
+    async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         Ok(self.read_pages(pages).await?)
     }
 
@@ -99,11 +99,7 @@ impl Conversations for PostgresStore {
     ) -> Result<Vec<Member>, StoreError> {
         let after = after.map_or("", UserId::as_str);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self
-            .session()
-            .await?
-            .query(MEMBERS, &[&id.as_uuid(), &after, &limit])
-            .await?;
+        let rows = self.session().await?.query(MEMBERS, &[&id.as_uuid(), &after, &limit]).await?;
         let mut members = Vec::with_capacity(rows.len());
         for row in &rows {
             members.push(Member {
@@ -184,6 +180,7 @@ impl PostgresStore {
             for (user, code) in users.into_iter().zip(roles) {
                 members.push((parse_user(user)?, role(code)?));
             }
+            let blockers: Vec<&str> = row.try_get::<_, Option<_>>("blockers")?.unwrap_or_default();
             let place = place(row)?;
             if let (Some(view), Some(id)) = (views.get_mut(place), ids.get(place)) {
                 *view = Some(View {
@@ -191,6 +188,7 @@ impl PostgresStore {
                     kind: conversation_kind(row.try_get("kind")?)?,
                     members_seq: Seq::new(row.try_get("members_seq")?),
                     members,
+                    blockers: blockers.into_iter().map(parse_user).collect::<Result<_, _>>()?,
                 });
             }
         }
@@ -205,7 +203,7 @@ impl PostgresStore {
             if let Some(list) = groups.get_mut(place(row)?) {
                 list.push(Membership {
                     conversation_id: ConversationId::from_uuid(row.try_get("conversation_id")?),
-                    kind: conversation_kind(row.try_get("kind")?)?,
+                    members_seq: Seq::new(row.try_get("members_seq")?),
                 });
             }
         }

@@ -77,11 +77,7 @@ impl PostgresStore {
         let users: Vec<&str> = wished.keys().map(|(_, user)| user.as_str()).collect();
         let read: Vec<i64> = wished.values().map(|(read, _)| read.get()).collect();
         let delivered: Vec<i64> = wished.values().map(|(_, seq)| seq.get()).collect();
-        let rows = self
-            .session()
-            .await?
-            .query(ADVANCE, &[&conversations, &users, &read, &delivered])
-            .await?;
+        let rows = self.session().await?.query(ADVANCE, &[&conversations, &users, &read, &delivered]).await?;
         rows.iter()
             .map(|row| {
                 let position = |column| -> Result<Option<Seq>, Failure> {

@@ -48,19 +48,12 @@ WHERE user_id = $1 AND device_id = $2 AND registered_at <= $3";
 
 #[async_trait::async_trait]
 impl Devices for PostgresStore {
-    async fn register_device(
-        &self,
-        registration: &Registration,
-    ) -> Result<Option<Device>, StoreError> {
+    async fn register_device(&self, registration: &Registration) -> Result<Option<Device>, StoreError> {
         repeat(|| self.try_register(registration)).await
     }
 
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError> {
-        let removed = self
-            .session()
-            .await?
-            .execute(REMOVE, &[&user.as_str(), &device.as_str()])
-            .await?;
+        let removed = self.session().await?.execute(REMOVE, &[&user.as_str(), &device.as_str()]).await?;
         Ok(removed == 1)
     }
 
@@ -85,9 +78,7 @@ impl Devices for PostgresStore {
         registered_at: Timestamp,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self
-            .mark(QUARANTINE, user, device, registered_at, at)
-            .await?)
+        Ok(self.mark(QUARANTINE, user, device, registered_at, at).await?)
     }
 }
 
@@ -138,15 +129,7 @@ impl PostgresStore {
         let marked = self
             .session()
             .await?
-            .execute(
-                sql,
-                &[
-                    &user.as_str(),
-                    &device.as_str(),
-                    &registered_at.as_millis(),
-                    &at.as_millis(),
-                ],
-            )
+            .execute(sql, &[&user.as_str(), &device.as_str(), &registered_at.as_millis(), &at.as_millis()])
             .await?;
         Ok(marked == 1)
     }
@@ -155,10 +138,8 @@ impl PostgresStore {
 fn device(row: &Row) -> Result<Device, Failure> {
     let session: Option<Uuid> = row.try_get("session_id")?;
     Ok(Device {
-        device_id: DeviceId::parse(row.try_get("device_id")?)
-            .map_err(|_| Failure::Unknown("a device id"))?,
-        platform: Platform::from_code(row.try_get("platform")?)
-            .ok_or(Failure::Unknown("a platform"))?,
+        device_id: DeviceId::parse(row.try_get("device_id")?).map_err(|_| Failure::Unknown("a device id"))?,
+        platform: Platform::from_code(row.try_get("platform")?).ok_or(Failure::Unknown("a platform"))?,
         app_id: row.try_get("app_id")?,
         environment: Environment::from_code(row.try_get("environment")?)
             .ok_or(Failure::Unknown("an environment"))?,

@@ -46,19 +46,11 @@ SELECT client_id FROM page ORDER BY client_id DESC LIMIT 1";
 impl PostgresStore {
     /// First the person goes, so that nothing more is appended in their name; then their texts, one conversation after the
     /// other, so that nobody's messages wait long. What was interrupted is finished by the same call again.
-    pub(super) async fn erase_person(
-        &self,
-        user: &UserId,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn erase_person(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
         if !repeat(|| self.try_remove_person(user, at)).await? {
             return Ok(false);
         }
-        let rows = self
-            .session()
-            .await?
-            .query(CONVERSATIONS, &[&user.as_str()])
-            .await?;
+        let rows = self.session().await?.query(CONVERSATIONS, &[&user.as_str()]).await?;
         for row in rows {
             let conversation: Uuid = row.try_get(0).map_err(Failure::from)?;
             repeat(|| self.try_blank_texts(conversation, user, at)).await?;
@@ -73,12 +65,7 @@ impl PostgresStore {
         session.finish(result).await
     }
 
-    async fn try_blank_texts(
-        &self,
-        conversation: Uuid,
-        user: &UserId,
-        at: Timestamp,
-    ) -> Result<(), Failure> {
+    async fn try_blank_texts(&self, conversation: Uuid, user: &UserId, at: Timestamp) -> Result<(), Failure> {
         let mut session = self.session().await?;
         session.begin().await?;
         let result = blank_texts(&mut session, conversation, user, at).await;
@@ -86,14 +73,8 @@ impl PostgresStore {
     }
 }
 
-async fn remove_person(
-    session: &mut Session,
-    user: &UserId,
-    at: Timestamp,
-) -> Result<bool, Failure> {
-    let known = session
-        .execute(PERSON, &[&user.as_str(), &at.as_millis()])
-        .await?;
+async fn remove_person(session: &mut Session, user: &UserId, at: Timestamp) -> Result<bool, Failure> {
+    let known = session.execute(PERSON, &[&user.as_str(), &at.as_millis()]).await?;
     for statement in [SESSIONS, DEVICES, CONTACTS, BLOCKS] {
         session.execute(statement, &[&user.as_str()]).await?;
     }
@@ -109,18 +90,8 @@ async fn blank_texts(
     // Whatever was being appended in the user's name is there after this.
     session.execute(LOCK, &[&conversation]).await?;
     let mut after = Uuid::nil();
-    while let Some(row) = session
-        .query_opt(
-            BLANK,
-            &[
-                &conversation,
-                &user.as_str(),
-                &after,
-                &at.as_millis(),
-                &PAGE,
-            ],
-        )
-        .await?
+    while let Some(row) =
+        session.query_opt(BLANK, &[&conversation, &user.as_str(), &after, &at.as_millis(), &PAGE]).await?
     {
         after = row.try_get(0)?;
     }

@@ -44,9 +44,7 @@ impl Failure {
             Self::Deadline(_) => true,
             Self::Database(error) => {
                 error.is_closed()
-                    || error
-                        .code()
-                        .is_some_and(|code| *code == SqlState::READ_ONLY_SQL_TRANSACTION)
+                    || error.code().is_some_and(|code| *code == SqlState::READ_ONLY_SQL_TRANSACTION)
             }
             _ => false,
         }
@@ -73,15 +71,9 @@ impl From<Failure> for StoreError {
         let message = failure.to_string();
         if failure.is_about_the_data() {
             // The server's detail quotes rows, and so texts of users: it goes no further.
-            Self::Refused {
-                message,
-                source: None,
-            }
+            Self::Refused { message, source: None }
         } else {
-            Self::Unavailable {
-                message,
-                source: Some(Box::new(failure)),
-            }
+            Self::Unavailable { message, source: Some(Box::new(failure)) }
         }
     }
 }

@@ -50,14 +50,9 @@ async fn create_group(session: &mut Session, group: &NewGroup) -> Result<Created
     }
     if let Some(request) = group.client_id {
         let request = request.as_uuid();
-        let claimed = session
-            .execute(CLAIM_REQUEST, &[&creator, &request, &id])
-            .await?;
+        let claimed = session.execute(CLAIM_REQUEST, &[&creator, &request, &id]).await?;
         if claimed == 0 {
-            let row = session
-                .query_opt(FIND_REQUEST, &[&creator, &request])
-                .await?
-                .ok_or(Failure::Raced)?;
+            let row = session.query_opt(FIND_REQUEST, &[&creator, &request]).await?.ok_or(Failure::Raced)?;
             return Ok(Created::Existed(ConversationId::from_uuid(row.try_get(0)?)));
         }
     }
@@ -65,14 +60,7 @@ async fn create_group(session: &mut Session, group: &NewGroup) -> Result<Created
     let made = session
         .execute(
             MAKE_GROUP,
-            &[
-                &id,
-                &group.kind.code(),
-                &group.title,
-                &creator,
-                &group.created_at.as_millis(),
-                &count,
-            ],
+            &[&id, &group.kind.code(), &group.title, &creator, &group.created_at.as_millis(), &count],
         )
         .await?;
     if made == 0 {
@@ -81,14 +69,7 @@ async fn create_group(session: &mut Session, group: &NewGroup) -> Result<Created
     session
         .execute(
             MAKE_MEMBERS,
-            &[
-                &id,
-                &group.kind.code(),
-                &creator,
-                &Role::Owner.code(),
-                &Role::Member.code(),
-                &members,
-            ],
+            &[&id, &group.kind.code(), &creator, &Role::Owner.code(), &Role::Member.code(), &members],
         )
         .await?;
     Ok(Created::New(group.id))

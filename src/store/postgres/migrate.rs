@@ -70,10 +70,8 @@ impl SchemaError {
 pub async fn migrate(settings: &Settings) -> Result<Migrated, StoreError> {
     let connector = Connector::new(settings)?;
     let connecting = tokio::time::timeout(settings.connect_timeout, connector.connect_unbounded());
-    let (mut client, connection) = connecting
-        .await
-        .map_err(|_| Failure::Deadline(settings.connect_timeout))?
-        .map_err(Failure::from)?;
+    let (mut client, connection) =
+        connecting.await.map_err(|_| Failure::Deadline(settings.connect_timeout))?.map_err(Failure::from)?;
     let migrated = run(&mut client).await;
     // Ends the session, and the advisory lock with it.
     drop(client);
@@ -107,19 +105,11 @@ async fn run(client: &mut Client) -> Result<Migrated, Failure> {
         tracing::info!(version = step.version, name = step.name, "migrated");
         applied.push(step.name);
     }
-    Ok(Migrated {
-        version: found_version(client).await?,
-        applied,
-    })
+    Ok(Migrated { version: found_version(client).await?, applied })
 }
 
 async fn found_version(client: &Client) -> Result<i64, Failure> {
-    let row = client
-        .query_one(
-            "SELECT coalesce(max(version), 0) FROM schema_migrations",
-            &[],
-        )
-        .await?;
+    let row = client.query_one("SELECT coalesce(max(version), 0) FROM schema_migrations", &[]).await?;
     Ok(row.try_get(0)?)
 }
 
@@ -146,12 +136,7 @@ impl PostgresStore {
         if exists != Some(true) {
             return Ok(0);
         }
-        let row = session
-            .query_opt(
-                "SELECT coalesce(max(version), 0) FROM schema_migrations",
-                &[],
-            )
-            .await?;
+        let row = session.query_opt("SELECT coalesce(max(version), 0) FROM schema_migrations", &[]).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
     }
 }

@@ -19,30 +19,25 @@ const RINGS_FOR_ALL: i64 = 100;
 /// members of each group among them, once however many pages show it.
 const PAGES: &str = "
 WITH mine AS MATERIALIZED (
-    SELECT page.place, own.*, me.id AS my_id, me.display_name AS my_name, me.avatar_url AS my_avatar
+    SELECT page.place, own.*, me.display_name AS my_name, me.avatar_url AS my_avatar
     FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])
         WITH ORDINALITY AS page (user_id, after, up_to, most, place)
     JOIN users me ON me.id = page.user_id
     CROSS JOIN LATERAL (
-        SELECT p.*, c.title, c.created_at, c.member_count, c.low_user, c.high_user
-        FROM (
-            SELECT m.conversation_id FROM members m
-            WHERE m.user_id = page.user_id AND m.conversation_id > page.after AND m.conversation_id <= page.up_to
-            ORDER BY m.conversation_id LIMIT page.most
-        ) AS picked
-        JOIN member_positions p ON p.conversation_id = picked.conversation_id AND p.user_id = page.user_id
-        JOIN conversations c ON c.id = picked.conversation_id
+        SELECT * FROM member_positions p
+        WHERE p.user_id = page.user_id AND p.conversation_id > page.after AND p.conversation_id <= page.up_to
+        ORDER BY p.conversation_id LIMIT page.most
     ) AS own
 )
 SELECT mine.place, mine.conversation_id, mine.kind, mine.title, mine.created_at, mine.member_count, mine.last_seq,
        mine.first_seq, mine.unread, mine.notify, mine.muted_until, mine.my_name, mine.my_avatar,
        mine.role AS my_role, mine.read_seq AS my_read_seq, mine.delivered_seq AS my_delivered_seq,
-       other.user_id, other.role, u.display_name, u.avatar_url, other.read_seq, other.delivered_seq
+       peer.user_id, peer.role, u.display_name, u.avatar_url,
+       greatest(peer.read_seq, mine.peer_sent_seq) AS read_seq,
+       greatest(peer.read_seq, mine.peer_sent_seq, peer.delivered_seq) AS delivered_seq
 FROM mine
-LEFT JOIN member_positions other ON mine.kind = 0
-    AND other.conversation_id = mine.conversation_id
-    AND other.user_id = CASE mine.my_id WHEN mine.low_user THEN mine.high_user ELSE mine.low_user END
-LEFT JOIN users u ON u.id = other.user_id
+LEFT JOIN members peer ON peer.conversation_id = mine.conversation_id AND peer.user_id = mine.peer_id
+LEFT JOIN users u ON u.id = mine.peer_id
 UNION ALL
 SELECT NULL, shown.conversation_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        member.user_id, member.role, u.display_name, u.avatar_url, member.read_seq, member.delivered_seq
@@ -61,10 +56,7 @@ struct Slice<'a> {
 }
 
 impl PostgresStore {
-    pub(super) async fn read_pages(
-        &self,
-        pages: &[PageOf],
-    ) -> Result<Vec<Vec<Conversation>>, Failure> {
+    pub(super) async fn read_pages(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, Failure> {
         let slices: Vec<_> = pages
             .iter()
             .map(|page| Slice {
@@ -84,15 +76,8 @@ impl PostgresStore {
         users: &[UserId],
     ) -> Result<Vec<Option<Conversation>>, Failure> {
         let before = Uuid::from_u128(id.as_uuid().as_u128().saturating_sub(1));
-        let slices: Vec<_> = users
-            .iter()
-            .map(|user| Slice {
-                user,
-                after: before,
-                up_to: id.as_uuid(),
-                most: 1,
-            })
-            .collect();
+        let slices: Vec<_> =
+            users.iter().map(|user| Slice { user, after: before, up_to: id.as_uuid(), most: 1 }).collect();
         let found = self.read_slices(&slices).await?;
         Ok(found.into_iter().map(|mut page| page.pop()).collect())
     }
@@ -106,18 +91,11 @@ impl PostgresStore {
         let after: Vec<Uuid> = slices.iter().map(|slice| slice.after).collect();
         let up_to: Vec<Uuid> = slices.iter().map(|slice| slice.up_to).collect();
         let most: Vec<i64> = slices.iter().map(|slice| slice.most).collect();
-        let rows = self
-            .session()
-            .await?
-            .query(PAGES, &[&users, &after, &up_to, &most])
-            .await?;
+        let rows = self.session().await?.query(PAGES, &[&users, &after, &up_to, &most]).await?;
         let mut groups: HashMap<Uuid, Vec<Member>> = HashMap::new();
         for row in &rows {
             match row.try_get::<_, Option<i64>>("place")? {
-                None => groups
-                    .entry(row.try_get("conversation_id")?)
-                    .or_default()
-                    .push(member(row)?),
+                None => groups.entry(row.try_get("conversation_id")?).or_default().push(member(row)?),
                 Some(_) => {
                     let place = place(row)?;
                     if let (Some(page), Some(slice)) = (answer.get_mut(place), slices.get(place)) {

@@ -78,26 +78,14 @@ impl Relations for PostgresStore {
         let removed = self
             .session()
             .await?
-            .execute(
-                statements(relation).remove,
-                &[&user.as_str(), &other.as_str()],
-            )
+            .execute(statements(relation).remove, &[&user.as_str(), &other.as_str()])
             .await?;
         Ok(removed == 1)
     }
 
-    async fn relations(
-        &self,
-        relation: Relation,
-        user: &UserId,
-    ) -> Result<Vec<UserId>, StoreError> {
-        let rows = self
-            .session()
-            .await?
-            .query(statements(relation).all, &[&user.as_str()])
-            .await?;
-        let users: Result<Vec<_>, Failure> =
-            rows.iter().map(|row| user_id(row, "other_id")).collect();
+    async fn relations(&self, relation: Relation, user: &UserId) -> Result<Vec<UserId>, StoreError> {
+        let rows = self.session().await?.query(statements(relation).all, &[&user.as_str()]).await?;
+        let users: Result<Vec<_>, Failure> = rows.iter().map(|row| user_id(row, "other_id")).collect();
         Ok(users?)
     }
 
@@ -115,31 +103,17 @@ impl Relations for PostgresStore {
         Ok(row.is_some())
     }
 
-    async fn visible_to(
-        &self,
-        viewer: &UserId,
-        targets: &[UserId],
-    ) -> Result<Vec<UserId>, StoreError> {
+    async fn visible_to(&self, viewer: &UserId, targets: &[UserId]) -> Result<Vec<UserId>, StoreError> {
         Ok(self.read_visible(viewer, targets).await?)
     }
 }
 
 impl PostgresStore {
-    async fn read_visible(
-        &self,
-        viewer: &UserId,
-        targets: &[UserId],
-    ) -> Result<Vec<UserId>, Failure> {
+    async fn read_visible(&self, viewer: &UserId, targets: &[UserId]) -> Result<Vec<UserId>, Failure> {
         let names: Vec<&str> = targets.iter().map(UserId::as_str).collect();
-        let directs: Vec<Uuid> = targets
-            .iter()
-            .map(|target| ConversationId::direct(viewer, target).as_uuid())
-            .collect();
-        let rows = self
-            .session()
-            .await?
-            .query(VISIBLE, &[&viewer.as_str(), &names, &directs])
-            .await?;
+        let directs: Vec<Uuid> =
+            targets.iter().map(|target| ConversationId::direct(viewer, target).as_uuid()).collect();
+        let rows = self.session().await?.query(VISIBLE, &[&viewer.as_str(), &names, &directs]).await?;
         rows.iter().map(|row| parse_user(row.try_get(0)?)).collect()
     }
 }

@@ -26,11 +26,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(object: Object, deadline: Duration) -> Self {
-        Self {
-            object: Some(object),
-            deadline,
-            in_transaction: false,
-        }
+        Self { object: Some(object), deadline, in_transaction: false }
     }
 
     pub(super) fn client(&self) -> Result<&Object, Failure> {
@@ -70,14 +66,9 @@ impl Session {
         self.checked(result)
     }
 
-    pub(super) async fn query(
-        &mut self,
-        sql: &str,
-        parameters: Parameters<'_>,
-    ) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn query(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
         let statement = self.prepare(sql).await?;
-        let result =
-            Self::bounded(self.deadline, self.client()?.query(&statement, parameters)).await;
+        let result = Self::bounded(self.deadline, self.client()?.query(&statement, parameters)).await;
         self.checked(result)
     }
 
@@ -91,17 +82,9 @@ impl Session {
     }
 
     /// Answers how many rows it changed.
-    pub(super) async fn execute(
-        &mut self,
-        sql: &str,
-        parameters: Parameters<'_>,
-    ) -> Result<u64, Failure> {
+    pub(super) async fn execute(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Failure> {
         let statement = self.prepare(sql).await?;
-        let result = Self::bounded(
-            self.deadline,
-            self.client()?.execute(&statement, parameters),
-        )
-        .await;
+        let result = Self::bounded(self.deadline, self.client()?.execute(&statement, parameters)).await;
         self.checked(result)
     }
 

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -38,19 +36,12 @@ pub(super) fn connector(
     let chain = match verification {
         Verification::None => None,
         Verification::Chain | Verification::Full => Some(
-            WebPkiServerVerifier::builder_with_provider(
-                Arc::new(roots(ca_file)?),
-                Arc::clone(&provider),
-            )
-            .build()
-            .map_err(|error| unusable("the database's CA certificates", &error))?,
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ca_file)?), Arc::clone(&provider))
+                .build()
+                .map_err(|error| unusable("the database's CA certificates", &error))?,
         ),
     };
-    let verifier = Verifier {
-        verification,
-        chain,
-        provider: Arc::clone(&provider),
-    };
+    let verifier = Verifier { verification, chain, provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable("TLS", &error))?
@@ -67,28 +58,18 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, StoreError> {
         return Ok(store);
     };
     let name = path.display().to_string();
-    for certificate in
-        CertificateDer::pem_file_iter(path).map_err(|error| unusable(&name, &error))?
-    {
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(&name, &error))? {
         let certificate = certificate.map_err(|error| unusable(&name, &error))?;
-        store
-            .add(certificate)
-            .map_err(|error| unusable(&name, &error))?;
+        store.add(certificate).map_err(|error| unusable(&name, &error))?;
     }
     if store.is_empty() {
-        return Err(StoreError::Refused {
-            message: format!("{name} holds no certificate"),
-            source: None,
-        });
+        return Err(StoreError::Refused { message: format!("{name} holds no certificate"), source: None });
     }
     Ok(store)
 }
 
 fn unusable(what: &str, error: &dyn std::error::Error) -> StoreError {
-    StoreError::Refused {
-        message: format!("{what}: {error}"),
-        source: None,
-    }
+    StoreError::Refused { message: format!("{what}: {error}"), source: None }
 }
 
 #[derive(Debug)]
@@ -149,8 +130,6 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

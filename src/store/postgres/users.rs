@@ -37,8 +37,7 @@ const CREATE_ACCOUNT: &str = "
 INSERT INTO users (id, created_at, password_hash, display_name) VALUES ($1, $2, $3, $4)
 ON CONFLICT (id) DO NOTHING";
 
-const PASSWORD_HASH: &str =
-    "SELECT password_hash FROM users WHERE id = $1 AND deactivated_at IS NULL";
+const PASSWORD_HASH: &str = "SELECT password_hash FROM users WHERE id = $1 AND deactivated_at IS NULL";
 
 /// Those of the user's sign-ins that ran out go, so that they do not pile up.
 const CREATE_SESSION: &str = "
@@ -111,11 +110,7 @@ impl Users for PostgresStore {
     async fn password_hash(&self, user: &UserId) -> Result<Option<String>, StoreError> {
         let mut session = self.session().await?;
         let row = session.query_opt(PASSWORD_HASH, &[&user.as_str()]).await?;
-        Ok(row
-            .map(|row| row.try_get(0))
-            .transpose()
-            .map_err(Failure::from)?
-            .flatten())
+        Ok(row.map(|row| row.try_get(0)).transpose().map_err(Failure::from)?.flatten())
     }
 
     async fn create_session(&self, session: &Session) -> Result<(), StoreError> {
@@ -138,14 +133,7 @@ impl Users for PostgresStore {
         let row = self
             .session()
             .await?
-            .query_opt(
-                END_SESSION,
-                &[
-                    &user.as_str(),
-                    &session.as_uuid(),
-                    &Timestamp::now().as_millis(),
-                ],
-            )
+            .query_opt(END_SESSION, &[&user.as_str(), &session.as_uuid(), &Timestamp::now().as_millis()])
             .await?;
         Ok(row.is_some())
     }
@@ -157,11 +145,7 @@ impl Users for PostgresStore {
         Ok(profiles?)
     }
 
-    async fn provision(
-        &self,
-        user: &UserId,
-        change: &ProfileChange,
-    ) -> Result<Profile, StoreError> {
+    async fn provision(&self, user: &UserId, change: &ProfileChange) -> Result<Profile, StoreError> {
         let row = self
             .session()
             .await?
@@ -204,11 +188,7 @@ impl Users for PostgresStore {
     }
 
     async fn deactivate(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
-        let changed = self
-            .session()
-            .await?
-            .execute(DEACTIVATE, &[&user.as_str(), &at.as_millis()])
-            .await?;
+        let changed = self.session().await?.execute(DEACTIVATE, &[&user.as_str(), &at.as_millis()]).await?;
         Ok(changed == 1)
     }
 
@@ -217,20 +197,13 @@ impl Users for PostgresStore {
     }
 
     async fn revoke(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
-        let changed = self
-            .session()
-            .await?
-            .execute(REVOKE, &[&user.as_str(), &at.as_millis()])
-            .await?;
+        let changed = self.session().await?.execute(REVOKE, &[&user.as_str(), &at.as_millis()]).await?;
         Ok(changed == 1)
     }
 }
 
 impl PostgresStore {
-    async fn try_admit(
-        &self,
-        admissions: &[Admission],
-    ) -> Result<Vec<Result<(), Denial>>, Failure> {
+    async fn try_admit(&self, admissions: &[Admission]) -> Result<Vec<Result<(), Denial>>, Failure> {
         let mut users = Vec::with_capacity(admissions.len());
         let mut issued: Vec<Option<i64>> = Vec::with_capacity(admissions.len());
         let mut sessions: Vec<Option<Uuid>> = Vec::with_capacity(admissions.len());
@@ -244,16 +217,7 @@ impl PostgresStore {
         let rows = self
             .session()
             .await?
-            .query(
-                ADMIT,
-                &[
-                    &users,
-                    &issued,
-                    &sessions,
-                    &provision,
-                    &Timestamp::now().as_millis(),
-                ],
-            )
+            .query(ADMIT, &[&users, &issued, &sessions, &provision, &Timestamp::now().as_millis()])
             .await?;
         let mut verdicts = vec![Err(Denial::Unknown); admissions.len()];
         for row in &rows {
@@ -296,9 +260,7 @@ pub(super) fn parse_user(id: &str) -> Result<UserId, Failure> {
 }
 
 pub(super) fn timestamp(row: &Row, column: &str) -> Result<Option<Timestamp>, Failure> {
-    Ok(row
-        .try_get::<_, Option<i64>>(column)?
-        .map(Timestamp::from_millis))
+    Ok(row.try_get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
 fn profile(row: &Row) -> Result<Profile, Failure> {

@@ -33,8 +33,7 @@ const PREFER: &str = "
 impl Conversations for SqliteStore {
     async fn create_group(&self, group: &NewGroup) -> Result<Created, StoreError> {
         let group = group.clone();
-        self.write(move |connection| make::group(connection, &group))
-            .await
+        self.write(move |connection| make::group(connection, &group)).await
     }
 
     async fn create_direct(
@@ -46,10 +45,7 @@ impl Conversations for SqliteStore {
     ) -> Result<Created, StoreError> {
         let (user, peer) = (user.clone(), peer.clone());
         self.write(move |connection| {
-            let by = Maker {
-                provision,
-                at: created_at,
-            };
+            let by = Maker { provision, at: created_at };
             make::direct(connection, &user, &peer, &by)
         })
         .await
@@ -57,28 +53,17 @@ impl Conversations for SqliteStore {
 
     async fn views(&self, ids: &[ConversationId]) -> Result<Vec<Option<View>>, StoreError> {
         let ids = ids.to_vec();
-        self.read(move |connection| ids.iter().map(|id| view(connection, *id)).collect())
-            .await
+        self.read(move |connection| ids.iter().map(|id| view(connection, *id)).collect()).await
     }
 
     async fn groups_of(&self, users: &[UserId]) -> Result<Vec<Vec<Membership>>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| users.iter().map(|user| groups(connection, user)).collect())
-            .await
+        self.read(move |connection| users.iter().map(|user| groups(connection, user)).collect()).await
     }
 
-    async fn conversations_of(
-        &self,
-        pages: &[PageOf],
-    ) -> Result<Vec<Vec<Conversation>>, StoreError> {
+    async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         let pages = pages.to_vec();
-        self.read(move |connection| {
-            pages
-                .iter()
-                .map(|page| seen::page(connection, page))
-                .collect()
-        })
-        .await
+        self.read(move |connection| pages.iter().map(|page| seen::page(connection, page)).collect()).await
     }
 
     async fn conversation_for(
@@ -87,8 +72,7 @@ impl Conversations for SqliteStore {
         users: &[UserId],
     ) -> Result<Vec<Option<Conversation>>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| seen::by_each(connection, id, &users))
-            .await
+        self.read(move |connection| seen::by_each(connection, id, &users)).await
     }
 
     async fn members(
@@ -98,8 +82,7 @@ impl Conversations for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Member>, StoreError> {
         let after = after.cloned();
-        self.read(move |connection| seen::members(connection, id, after.as_ref(), limit))
-            .await
+        self.read(move |connection| seen::members(connection, id, after.as_ref(), limit)).await
     }
 
     async fn set_preferences(
@@ -125,16 +108,13 @@ impl Conversations for SqliteStore {
 
 fn view(connection: &Connection, id: ConversationId) -> Result<Option<View>, StoreError> {
     let mut statement = connection.prepare_cached(KIND)?;
-    let found = statement
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let found = statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((kind, members_seq)) = found else {
         return Ok(None);
     };
     let mut statement = connection.prepare_cached(ROLES)?;
-    let members = statement
-        .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    let members =
+        statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     let blockers = match kind {
         ConversationKind::Direct => connection
             .prepare_cached(BLOCKERS)?
@@ -149,10 +129,7 @@ fn groups(connection: &Connection, user: &UserId) -> Result<Vec<Membership>, Sto
     let mut statement = connection.prepare_cached(GROUPS)?;
     let groups = statement
         .query_map((user, ConversationKind::Direct), |row| {
-            Ok(Membership {
-                conversation_id: row.get(0)?,
-                members_seq: row.get(1)?,
-            })
+            Ok(Membership { conversation_id: row.get(0)?, members_seq: row.get(1)? })
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(groups)

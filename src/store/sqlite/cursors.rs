@@ -15,8 +15,7 @@ const READ: &str = "
     UPDATE members SET read_seq = ?3, read_texts = coalesce(
         (SELECT m.texts FROM conversations c JOIN messages m ON m.place = (c.number << 32) + ?3 WHERE c.id = ?1), read_texts)
     WHERE conversation_id = ?1 AND user_id = ?2";
-const DELIVERED: &str =
-    "UPDATE members SET delivered_seq = ?3 WHERE conversation_id = ?1 AND user_id = ?2";
+const DELIVERED: &str = "UPDATE members SET delivered_seq = ?3 WHERE conversation_id = ?1 AND user_id = ?2";
 const BADGE: &str = "SELECT coalesce(sum(unread), 0) FROM seen WHERE user_id = ?1";
 
 #[async_trait::async_trait]
@@ -59,11 +58,8 @@ fn advance(
     delivered: Seq,
 ) -> Result<Option<Advanced>, StoreError> {
     let mut statement = connection.prepare_cached(STANDING)?;
-    let standing: Option<(Seq, Seq, Seq)> = statement
-        .query_row((id, user), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
+    let standing: Option<(Seq, Seq, Seq)> =
+        statement.query_row((id, user), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let Some((last, was_read, was_delivered)) = standing else {
         return Ok(None);
     };
@@ -75,9 +71,7 @@ fn advance(
         connection.prepare_cached(READ)?.execute((id, user, read))?;
     }
     if let Some(delivered) = delivered {
-        connection
-            .prepare_cached(DELIVERED)?
-            .execute((id, user, delivered))?;
+        connection.prepare_cached(DELIVERED)?.execute((id, user, delivered))?;
     }
     let moved = read.is_some() || delivered.is_some();
     Ok(moved.then_some(Advanced {

@@ -33,15 +33,10 @@ pub enum DatabaseError {
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error("cannot use {path}: {source}")]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     #[error("{0} belongs to another running process")]
     InUse(PathBuf),
-    #[error(
-        "the database has schema {found}, this release knows {known}: it was written by a newer release"
-    )]
+    #[error("the database has schema {found}, this release knows {known}: it was written by a newer release")]
     TooNew { found: i64, known: i64 },
     #[error("too many calls are waiting for the database")]
     Overloaded,
@@ -71,10 +66,8 @@ impl Database {
         schema: &[Migration],
         readers: usize,
     ) -> Result<Self, DatabaseError> {
-        std::fs::create_dir_all(folder).map_err(|source| DatabaseError::File {
-            path: folder.to_owned(),
-            source,
-        })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| DatabaseError::File { path: folder.to_owned(), source })?;
         let lock = Arc::new(lock(&folder.join(format!("{name}.lock")))?);
         let path = folder.join(name);
         let mut connection = connect(&path, WRITER_CACHE_KIB)?;
@@ -92,10 +85,7 @@ impl Database {
                 Ok(connection)
             })
             .collect::<Result<Vec<_>, DatabaseError>>()?;
-        let started = |source| DatabaseError::File {
-            path: path.clone(),
-            source,
-        };
+        let started = |source| DatabaseError::File { path: path.clone(), source };
         let readers = Readers::start(reading, &lock).map_err(started)?;
         let writer = Writer::start(connection, &lock).map_err(started)?;
         Ok(Self { writer, readers })
@@ -126,9 +116,8 @@ impl Database {
 }
 
 fn connect(path: &Path, cache_kib: i64) -> Result<Connection, DatabaseError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -141,16 +130,8 @@ fn connect(path: &Path, cache_kib: i64) -> Result<Connection, DatabaseError> {
 
 /// The system drops the lock when the process ends, however it does.
 fn lock(path: &Path) -> Result<File, DatabaseError> {
-    let failed = |source| DatabaseError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(failed)?;
+    let failed = |source| DatabaseError::File { path: path.to_owned(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
     let began = Instant::now();
     loop {
         match file.try_lock() {

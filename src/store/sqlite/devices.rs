@@ -25,11 +25,7 @@ const REGISTER: &str = concat!(
     columns!()
 );
 const REMOVE: &str = "DELETE FROM devices WHERE user_id = ?1 AND device_id = ?2";
-const OF_USER: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM devices WHERE user_id = ?1 ORDER BY device_id"
-);
+const OF_USER: &str = concat!("SELECT ", columns!(), " FROM devices WHERE user_id = ?1 ORDER BY device_id");
 const DISABLE: &str = "
     UPDATE devices SET disabled_at = coalesce(disabled_at, ?4)
     WHERE user_id = ?1 AND device_id = ?2 AND registered_at <= ?3";
@@ -39,21 +35,15 @@ const QUARANTINE: &str = "
 
 #[async_trait::async_trait]
 impl Devices for SqliteStore {
-    async fn register_device(
-        &self,
-        registration: &Registration,
-    ) -> Result<Option<Device>, StoreError> {
+    async fn register_device(&self, registration: &Registration) -> Result<Option<Device>, StoreError> {
         let wished = registration.clone();
-        self.write(move |connection| register(connection, &wished))
-            .await
+        self.write(move |connection| register(connection, &wished)).await
     }
 
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError> {
         let (user, device) = (user.clone(), device.clone());
         self.write(move |connection| {
-            let removed = connection
-                .prepare_cached(REMOVE)?
-                .execute((&user, &device))?;
+            let removed = connection.prepare_cached(REMOVE)?.execute((&user, &device))?;
             Ok(removed == 1)
         })
         .await
@@ -65,9 +55,7 @@ impl Devices for SqliteStore {
             let mut statement = connection.prepare_cached(OF_USER)?;
             let mut answers = Vec::with_capacity(users.len());
             for user in &users {
-                let devices = statement
-                    .query_map([user], device)?
-                    .collect::<rusqlite::Result<_>>()?;
+                let devices = statement.query_map([user], device)?.collect::<rusqlite::Result<_>>()?;
                 answers.push(devices);
             }
             Ok(answers)
@@ -82,8 +70,7 @@ impl Devices for SqliteStore {
         registered_at: Timestamp,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.mark_device(DISABLE, user, device, registered_at, at)
-            .await
+        self.mark_device(DISABLE, user, device, registered_at, at).await
     }
 
     async fn quarantine_device(
@@ -93,8 +80,7 @@ impl Devices for SqliteStore {
         registered_at: Timestamp,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.mark_device(QUARANTINE, user, device, registered_at, at)
-            .await
+        self.mark_device(QUARANTINE, user, device, registered_at, at).await
     }
 }
 
@@ -109,10 +95,7 @@ impl SqliteStore {
     ) -> Result<bool, StoreError> {
         let (user, device) = (user.clone(), device.clone());
         self.write(move |connection| {
-            let marked =
-                connection
-                    .prepare_cached(sql)?
-                    .execute((&user, &device, registered_at, at))?;
+            let marked = connection.prepare_cached(sql)?.execute((&user, &device, registered_at, at))?;
             Ok(marked == 1)
         })
         .await

@@ -27,11 +27,7 @@ impl From<DatabaseError> for StoreError {
             | DatabaseError::NotCommitted(_) => false,
         };
         let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(error));
-        if permanent {
-            Self::Refused { message, source }
-        } else {
-            Self::Unavailable { message, source }
-        }
+        if permanent { Self::Refused { message, source } } else { Self::Unavailable { message, source } }
     }
 }
 
@@ -56,12 +52,8 @@ mod tests {
 
     #[test]
     fn a_violated_constraint_is_refused_and_a_full_disk_may_pass() {
-        let failure = |code| {
-            StoreError::from(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(code),
-                None,
-            ))
-        };
+        let failure =
+            |code| StoreError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
         assert!(!failure(rusqlite::ffi::SQLITE_CONSTRAINT).is_retryable());
         assert!(failure(rusqlite::ffi::SQLITE_FULL).is_retryable());
         assert!(failure(rusqlite::ffi::SQLITE_BUSY).is_retryable());

@@ -16,8 +16,7 @@ use crate::store::{Appended, HistoryPage, Log, Range, Span, StoreError, Target};
 impl Log for SqliteStore {
     async fn append(&self, batch: &[NewEntry]) -> Result<Vec<Appended>, StoreError> {
         let batch = batch.to_vec();
-        self.write(move |connection| append::append(connection, &batch))
-            .await
+        self.write(move |connection| append::append(connection, &batch)).await
     }
 
     async fn history(
@@ -28,19 +27,12 @@ impl Log for SqliteStore {
         limit: usize,
     ) -> Result<Option<HistoryPage>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| read::history(connection, id, &user, range, limit))
-            .await
+        self.read(move |connection| read::history(connection, id, &user, range, limit)).await
     }
 
     async fn spans(&self, spans: &[Span]) -> Result<Vec<Vec<Entry>>, StoreError> {
         let spans = spans.to_vec();
-        self.read(move |connection| {
-            spans
-                .iter()
-                .map(|span| read::span(connection, span))
-                .collect()
-        })
-        .await
+        self.read(move |connection| spans.iter().map(|span| read::span(connection, span)).collect()).await
     }
 
     async fn target(
@@ -50,8 +42,7 @@ impl Log for SqliteStore {
         seq: Seq,
     ) -> Result<Option<Target>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| read::target(connection, id, &user, seq))
-            .await
+        self.read(move |connection| read::target(connection, id, &user, seq)).await
     }
 
     async fn find(
@@ -61,18 +52,14 @@ impl Log for SqliteStore {
         client_id: ClientId,
     ) -> Result<Option<Entry>, StoreError> {
         let sender = sender.clone();
-        self.read(move |connection| read::find(connection, id, &sender, client_id))
-            .await
+        self.read(move |connection| read::find(connection, id, &sender, client_id)).await
     }
 
     async fn expire(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let candidates = self
-            .read(move |connection| expire::candidates(connection, before, limit))
-            .await?;
+        let candidates = self.read(move |connection| expire::candidates(connection, before, limit)).await?;
         if candidates.is_empty() {
             return Ok(0);
         }
-        self.write(move |connection| expire::expire(connection, &candidates, before, limit))
-            .await
+        self.write(move |connection| expire::expire(connection, &candidates, before, limit)).await
     }
 }

@@ -27,11 +27,9 @@ pub(super) fn run(connection: &mut Connection, steps: &[Migration]) -> Result<()
          ) STRICT",
     )?;
     let known = steps.iter().map(|step| step.version).max().unwrap_or(0);
-    let found: i64 = connection.query_row(
-        "SELECT coalesce(max(version), 0) FROM schema_migrations",
-        [],
-        |row| row.get(0),
-    )?;
+    let found: i64 =
+        connection
+            .query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |row| row.get(0))?;
     if found > known {
         return Err(DatabaseError::TooNew { found, known });
     }

@@ -29,15 +29,13 @@ impl Readers {
         for connection in connections {
             let waiting = Arc::clone(&waiting);
             let lock = Arc::clone(lock);
-            std::thread::Builder::new()
-                .name("sqlite-reader".to_owned())
-                .spawn(move || {
-                    while let Some(call) = take(&waiting) {
-                        call(&connection);
-                    }
-                    drop(connection);
-                    drop(lock);
-                })?;
+            std::thread::Builder::new().name("sqlite-reader".to_owned()).spawn(move || {
+                while let Some(call) = take(&waiting) {
+                    call(&connection);
+                }
+                drop(connection);
+                drop(lock);
+            })?;
         }
         Ok(Self { calls })
     }
@@ -66,18 +64,13 @@ impl Readers {
                 return Err(DatabaseError::Closed.into());
             }
         }
-        answered
-            .await
-            .unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+        answered.await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
     }
 }
 
 /// The lock is held while waiting: one idle thread listens, the others queue behind it.
 fn take(waiting: &Mutex<mpsc::Receiver<Call>>) -> Option<Call> {
-    waiting
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .blocking_recv()
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
 }
 
 fn on_one_snapshot<T, E: From<DatabaseError>>(
@@ -85,8 +78,6 @@ fn on_one_snapshot<T, E: From<DatabaseError>>(
     call: impl FnOnce(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
     // Dropped, also by a panic, it rolls back, which for reads is as good as a commit.
-    let snapshot = connection
-        .unchecked_transaction()
-        .map_err(DatabaseError::from)?;
+    let snapshot = connection.unchecked_transaction().map_err(DatabaseError::from)?;
     call(&snapshot)
 }

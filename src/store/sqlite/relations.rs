@@ -7,8 +7,7 @@ use crate::store::{Relation, Relations, StoreError};
 const ADD: &str = "
     INSERT INTO relations (relation, user_id, other_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 const REMOVE: &str = "DELETE FROM relations WHERE relation = ?1 AND user_id = ?2 AND other_id = ?3";
-const ALL: &str =
-    "SELECT other_id FROM relations WHERE relation = ?1 AND user_id = ?2 ORDER BY other_id";
+const ALL: &str = "SELECT other_id FROM relations WHERE relation = ?1 AND user_id = ?2 ORDER BY other_id";
 const ONE: &str = "SELECT 1 FROM relations WHERE relation = ?1 AND user_id = ?2 AND other_id = ?3";
 const SHARE: &str = "
     SELECT 1 FROM members mine WHERE mine.user_id = ?1 AND EXISTS (
@@ -35,9 +34,7 @@ impl Relations for SqliteStore {
             if !users::exists(connection, &other)? {
                 return Ok(false);
             }
-            connection
-                .prepare_cached(ADD)?
-                .execute((code(relation), &user, &other))?;
+            connection.prepare_cached(ADD)?.execute((code(relation), &user, &other))?;
             if relation == Relation::Block {
                 conversations::bar_in(connection, ConversationId::direct(&user, &other))?;
             }
@@ -54,10 +51,7 @@ impl Relations for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (user, other) = (user.clone(), other.clone());
         self.write(move |connection| {
-            let removed =
-                connection
-                    .prepare_cached(REMOVE)?
-                    .execute((code(relation), &user, &other))?;
+            let removed = connection.prepare_cached(REMOVE)?.execute((code(relation), &user, &other))?;
             if relation == Relation::Block {
                 conversations::bar_in(connection, ConversationId::direct(&user, &other))?;
             }
@@ -66,11 +60,7 @@ impl Relations for SqliteStore {
         .await
     }
 
-    async fn relations(
-        &self,
-        relation: Relation,
-        user: &UserId,
-    ) -> Result<Vec<UserId>, StoreError> {
+    async fn relations(&self, relation: Relation, user: &UserId) -> Result<Vec<UserId>, StoreError> {
         let user = user.clone();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(ALL)?;
@@ -96,11 +86,7 @@ impl Relations for SqliteStore {
         .await
     }
 
-    async fn visible_to(
-        &self,
-        viewer: &UserId,
-        targets: &[UserId],
-    ) -> Result<Vec<UserId>, StoreError> {
+    async fn visible_to(&self, viewer: &UserId, targets: &[UserId]) -> Result<Vec<UserId>, StoreError> {
         let (viewer, targets) = (viewer.clone(), targets.to_vec());
         self.read(move |connection| {
             let mut added = connection.prepare_cached(ONE)?;

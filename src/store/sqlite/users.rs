@@ -10,8 +10,7 @@ mod erase;
 
 const MAKE: &str = "INSERT INTO users (id, created_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 const STANDING: &str = "SELECT deactivated_at, tokens_valid_from FROM users WHERE id = ?1";
-const SESSION_LIVES: &str =
-    "SELECT 1 FROM sessions WHERE id = ?1 AND user_id = ?2 AND ended_at IS NULL";
+const SESSION_LIVES: &str = "SELECT 1 FROM sessions WHERE id = ?1 AND user_id = ?2 AND ended_at IS NULL";
 const MAKE_ACCOUNT: &str = "
     INSERT INTO users (id, password_hash, display_name, created_at) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT DO NOTHING";
@@ -21,19 +20,16 @@ const MAKE_SESSION: &str =
 const END_SESSION: &str =
     "UPDATE sessions SET ended_at = ?3 WHERE id = ?1 AND user_id = ?2 AND ended_at IS NULL";
 const UNBIND: &str = "DELETE FROM devices WHERE session_id = ?1";
-const PROFILE: &str =
-    "SELECT id, display_name, avatar_url, deactivated_at FROM users WHERE id = ?1";
+const PROFILE: &str = "SELECT id, display_name, avatar_url, deactivated_at FROM users WHERE id = ?1";
 const CHANGE: &str = "
     UPDATE users SET display_name = CASE WHEN ?2 THEN ?3 ELSE display_name END,
                      avatar_url = CASE WHEN ?4 THEN ?5 ELSE avatar_url END
     WHERE id = ?1";
 const REACTIVATE: &str =
     "UPDATE users SET deactivated_at = NULL WHERE id = ?1 AND deactivated_at IS NOT NULL";
-const DEACTIVATE: &str =
-    "UPDATE users SET deactivated_at = coalesce(deactivated_at, ?2) WHERE id = ?1";
+const DEACTIVATE: &str = "UPDATE users SET deactivated_at = coalesce(deactivated_at, ?2) WHERE id = ?1";
 const UNBIND_ALL: &str = "DELETE FROM devices WHERE user_id = ?1 AND session_id IS NOT NULL";
-const END_SESSIONS: &str =
-    "UPDATE sessions SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL";
+const END_SESSIONS: &str = "UPDATE sessions SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL";
 const REVOKE: &str =
     "UPDATE users SET tokens_valid_from = max(coalesce(tokens_valid_from, ?2), ?2) WHERE id = ?1";
 
@@ -41,9 +37,8 @@ const REVOKE: &str =
 impl Users for SqliteStore {
     async fn admit(&self, admissions: &[Admission]) -> Result<Vec<Result<(), Denial>>, StoreError> {
         let asked = admissions.to_vec();
-        let answers: Vec<_> = self
-            .read(move |connection| asked.iter().map(|one| admit(connection, one)).collect())
-            .await?;
+        let answers: Vec<_> =
+            self.read(move |connection| asked.iter().map(|one| admit(connection, one)).collect()).await?;
         let unknown_to_make = admissions
             .iter()
             .zip(&answers)
@@ -106,11 +101,8 @@ impl Users for SqliteStore {
     async fn end_session(&self, user: &UserId, session: SessionId) -> Result<bool, StoreError> {
         let user = user.clone();
         self.write(move |connection| {
-            let ended = connection.prepare_cached(END_SESSION)?.execute((
-                session,
-                &user,
-                Timestamp::now(),
-            ))?;
+            let ended =
+                connection.prepare_cached(END_SESSION)?.execute((session, &user, Timestamp::now()))?;
             if ended == 1 {
                 connection.prepare_cached(UNBIND)?.execute([session])?;
             }
@@ -131,11 +123,7 @@ impl Users for SqliteStore {
         .await
     }
 
-    async fn provision(
-        &self,
-        user: &UserId,
-        change: &ProfileChange,
-    ) -> Result<Profile, StoreError> {
+    async fn provision(&self, user: &UserId, change: &ProfileChange) -> Result<Profile, StoreError> {
         let (user, wished) = (user.clone(), change.clone());
         self.write(move |connection| {
             make(connection, &user, Timestamp::now())?;
@@ -164,8 +152,7 @@ impl Users for SqliteStore {
 
     async fn deactivate(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
         let user = user.clone();
-        self.write(move |connection| deactivate(connection, &user, at))
-            .await
+        self.write(move |connection| deactivate(connection, &user, at)).await
     }
 
     async fn erase(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
@@ -182,18 +169,14 @@ impl Users for SqliteStore {
 
     async fn revoke(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
         let user = user.clone();
-        self.write(move |connection| {
-            Ok(connection.prepare_cached(REVOKE)?.execute((&user, at))? == 1)
-        })
-        .await
+        self.write(move |connection| Ok(connection.prepare_cached(REVOKE)?.execute((&user, at))? == 1)).await
     }
 }
 
 fn admit(connection: &Connection, one: &Admission) -> Result<Result<(), Denial>, StoreError> {
     let mut statement = connection.prepare_cached(STANDING)?;
-    let standing: Option<(Option<Timestamp>, Option<Timestamp>)> = statement
-        .query_row([&one.user_id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let standing: Option<(Option<Timestamp>, Option<Timestamp>)> =
+        statement.query_row([&one.user_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((deactivated_at, valid_from)) = standing else {
         return Ok(Err(Denial::Unknown));
     };
@@ -214,11 +197,7 @@ fn admit(connection: &Connection, one: &Admission) -> Result<Result<(), Denial>,
 }
 
 /// Makes a user unless there is one; `true` when it did.
-pub(super) fn make(
-    connection: &Connection,
-    user: &UserId,
-    at: Timestamp,
-) -> rusqlite::Result<bool> {
+pub(super) fn make(connection: &Connection, user: &UserId, at: Timestamp) -> rusqlite::Result<bool> {
     Ok(connection.prepare_cached(MAKE)?.execute((user, at))? == 1)
 }
 
@@ -235,17 +214,10 @@ fn profile(connection: &Connection, user: &UserId) -> rusqlite::Result<Option<Pr
             deactivated_at: row.get(3)?,
         })
     };
-    connection
-        .prepare_cached(PROFILE)?
-        .query_row([user], read)
-        .optional()
+    connection.prepare_cached(PROFILE)?.query_row([user], read).optional()
 }
 
-fn change_profile(
-    connection: &Connection,
-    user: &UserId,
-    change: &ProfileChange,
-) -> rusqlite::Result<()> {
+fn change_profile(connection: &Connection, user: &UserId, change: &ProfileChange) -> rusqlite::Result<()> {
     connection.prepare_cached(CHANGE)?.execute((
         user,
         change.display_name.is_some(),
@@ -261,9 +233,7 @@ fn deactivate(connection: &Connection, user: &UserId, at: Timestamp) -> Result<b
         return Ok(false);
     }
     connection.prepare_cached(UNBIND_ALL)?.execute([user])?;
-    connection
-        .prepare_cached(END_SESSIONS)?
-        .execute((user, at))?;
+    connection.prepare_cached(END_SESSIONS)?.execute((user, at))?;
     conversations::bar_where_needed(connection, user)?;
     Ok(true)
 }

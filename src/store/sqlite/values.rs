@@ -4,8 +4,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use uuid::Uuid;
 
 use crate::model::{
-    ClientId, ConversationId, ConversationKind, DeviceId, EntryKind, Environment, MessageId,
-    Notify, Platform, Role, Seq, SessionId, Timestamp, UserId,
+    ClientId, ConversationId, ConversationKind, DeviceId, EntryKind, Environment, MessageId, Notify,
+    Platform, Role, Seq, SessionId, Timestamp, UserId,
 };
 
 macro_rules! as_text {
@@ -61,14 +61,7 @@ macro_rules! as_code {
 
 as_text!(UserId, DeviceId);
 as_bytes!(ConversationId, MessageId, ClientId, SessionId);
-as_code!(
-    ConversationKind,
-    EntryKind,
-    Role,
-    Notify,
-    Platform,
-    Environment
-);
+as_code!(ConversationKind, EntryKind, Role, Notify, Platform, Environment);
 
 impl ToSql for Seq {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -28,13 +28,11 @@ impl Writer {
     pub(super) fn start(connection: Connection, lock: &Arc<File>) -> std::io::Result<Self> {
         let (calls, waiting) = mpsc::channel(QUEUE);
         let lock = Arc::clone(lock);
-        std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || {
-                serve(&connection, waiting);
-                drop(connection);
-                drop(lock);
-            })?;
+        std::thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
+            serve(&connection, waiting);
+            drop(connection);
+            drop(lock);
+        })?;
         Ok(Self { calls })
     }
 
@@ -45,11 +43,7 @@ impl Writer {
         F: FnMut(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let call = Box::new(Waiting {
-            call,
-            result: None,
-            answer,
-        });
+        let call = Box::new(Waiting { call, result: None, answer });
         match self.calls.send_timeout(call, PATIENCE).await {
             Ok(()) => {}
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
@@ -59,9 +53,7 @@ impl Writer {
                 return Err(DatabaseError::Closed.into());
             }
         }
-        answered
-            .await
-            .unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+        answered.await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
     }
 }
 

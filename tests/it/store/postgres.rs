@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tidings::model::{Body, ClientId, ConversationId, EntryKind, NewEntry, Seq, Timestamp, UserId};
-use tidings::store::postgres::{
-    PoolObserver, PostgresStore, SchemaError, Settings, connect, migrate,
-};
+use tidings::store::postgres::{PoolObserver, PostgresStore, SchemaError, Settings, connect, migrate};
 use tidings::store::{
     Appended, Conversations, Cursors, Log, Range, Relation, Relations, Store, StoreError, Users,
 };
@@ -30,10 +28,7 @@ fn said(text: &str) -> NewEntry {
         sender_id: alice,
         client_id: ClientId::new(),
         kind: EntryKind::Text,
-        body: Body {
-            text: Some(text.into()),
-            ..Body::default()
-        },
+        body: Body { text: Some(text.into()), ..Body::default() },
         peer: Some(bob),
         create: true,
         provision: true,
@@ -80,10 +75,7 @@ async fn of_several_migrations_at_once_one_does_the_work() {
     let schema = Schema::empty().await;
     let settings = &schema.settings;
     let all = futures_util::future::join_all((0..5).map(|_| migrate(settings))).await;
-    let applied: usize = all
-        .iter()
-        .map(|one| one.as_ref().unwrap().applied.len())
-        .sum();
+    let applied: usize = all.iter().map(|one| one.as_ref().unwrap().applied.len()).sum();
     assert_eq!(applied, 1);
 }
 
@@ -113,10 +105,7 @@ async fn a_newer_schema_is_fine() {
         .unwrap();
     assert_eq!(store.check_schema().await.unwrap(), 1_000_000);
     assert_eq!(migrate(&schema.settings).await.unwrap().applied.len(), 0);
-    assert_eq!(
-        seq_of(&store.append(&[said("hello")]).await.unwrap()),
-        Seq::new(1)
-    );
+    assert_eq!(seq_of(&store.append(&[said("hello")]).await.unwrap()), Seq::new(1));
 }
 
 #[tokio::test]
@@ -139,15 +128,8 @@ async fn a_store_is_made_while_the_database_is_away_and_says_so_when_asked() {
 #[tokio::test]
 async fn settings_that_make_no_sense_are_refused_at_once() {
     let settings = Schema::empty().await.settings.clone();
-    for url in [
-        "",
-        "postgres://a:secret@b:port/c",
-        "postgres://b/c?surprise=1",
-    ] {
-        let settings = Settings {
-            url: url.into(),
-            ..settings.clone()
-        };
+    for url in ["", "postgres://a:secret@b:port/c", "postgres://b/c?surprise=1"] {
+        let settings = Settings { url: url.into(), ..settings.clone() };
         match connect(&settings) {
             Err(error @ StoreError::Refused { .. }) => {
                 assert!(!error.to_string().contains("secret"), "{error}");
@@ -178,10 +160,7 @@ async fn a_stalled_connection_is_given_up_and_replaced() {
     assert!(settings.url.contains(&address));
     let store = connect(&settings).unwrap();
     let entry = said("before");
-    assert_eq!(
-        seq_of(&store.append(std::slice::from_ref(&entry)).await.unwrap()),
-        Seq::new(1)
-    );
+    assert_eq!(seq_of(&store.append(std::slice::from_ref(&entry)).await.unwrap()), Seq::new(1));
 
     proxy.stall();
     let begun = Instant::now();
@@ -222,19 +201,13 @@ async fn a_call_that_is_dropped_halfway_leaves_nothing_open() {
     store.append(&[said("one")]).await.unwrap();
     let reaction = |emoji: &str| NewEntry {
         kind: EntryKind::Reaction,
-        body: Body {
-            target_seq: Some(Seq::new(1)),
-            emoji: Some(emoji.into()),
-            ..Body::default()
-        },
+        body: Body { target_seq: Some(Seq::new(1)), emoji: Some(emoji.into()), ..Body::default() },
         ..said("")
     };
     // Another transaction holds the conversation, so these wait for it inside theirs.
     let mut client = schema.client().await;
     let lock = client.transaction().await.unwrap();
-    lock.execute("SELECT 1 FROM conversations FOR UPDATE", &[])
-        .await
-        .unwrap();
+    lock.execute("SELECT 1 FROM conversations FOR UPDATE", &[]).await.unwrap();
     for number in 0..5 {
         let batch = [reaction(&format!("{number}")), said("with it")];
         let waiting = tokio::time::timeout(Duration::from_millis(100), store.append(&batch)).await;
@@ -244,12 +217,7 @@ async fn a_call_that_is_dropped_halfway_leaves_nothing_open() {
     let outcomes = store.append(&[reaction("last")]).await.unwrap();
     let seq = seq_of(&outcomes).get();
     let log = store
-        .history(
-            said("").conversation_id,
-            &user("alice"),
-            Range::After(Seq::ZERO),
-            100,
-        )
+        .history(said("").conversation_id, &user("alice"), Range::After(Seq::ZERO), 100)
         .await
         .unwrap()
         .unwrap();
@@ -271,10 +239,7 @@ async fn a_server_that_turned_read_only_may_be_the_wrong_one_and_is_asked_anew()
     let config: Config = url().parse().unwrap();
     let me = config.get_user().unwrap();
     let settings = Settings {
-        url: schema
-            .settings
-            .url
-            .replace(&format!("//{me}"), &format!("//{role}")),
+        url: schema.settings.url.replace(&format!("//{me}"), &format!("//{role}")),
         ..schema.settings.clone()
     };
     let read_only = connect(&settings).unwrap();
@@ -284,11 +249,7 @@ async fn a_server_that_turned_read_only_may_be_the_wrong_one_and_is_asked_anew()
     assert_eq!(appending.size, 0);
     drop(read_only);
     store.ping().await.unwrap();
-    admin()
-        .await
-        .batch_execute(&format!("DROP ROLE {role}"))
-        .await
-        .unwrap();
+    admin().await.batch_execute(&format!("DROP ROLE {role}")).await.unwrap();
 }
 
 #[derive(Default)]
@@ -324,10 +285,7 @@ async fn a_blocked_stranger_does_not_even_open_a_conversation() {
     for user in [&alice, &bob] {
         store.provision(user, &Default::default()).await.unwrap();
     }
-    store
-        .add_relation(Relation::Block, &bob, &alice)
-        .await
-        .unwrap();
+    store.add_relation(Relation::Block, &bob, &alice).await.unwrap();
     let outcomes = store.append(&[said("hello?")]).await.unwrap();
     assert!(matches!(outcomes[..], [Appended::Refused(_)]));
     let views = store.views(&[said("").conversation_id]).await.unwrap();
@@ -345,10 +303,7 @@ async fn retention_takes_no_more_than_it_may() {
     assert_eq!(store.expire(later, 4).await.unwrap(), 4);
     assert_eq!(store.expire(later, 4).await.unwrap(), 2);
     assert_eq!(store.expire(later, 4).await.unwrap(), 0);
-    assert_eq!(
-        seq_of(&store.append(&[said("new")]).await.unwrap()),
-        Seq::new(11)
-    );
+    assert_eq!(seq_of(&store.append(&[said("new")]).await.unwrap()), Seq::new(11));
     let bob = store.badges(&[user("bob")]).await.unwrap();
     assert_eq!(bob, [1]);
 }

@@ -29,10 +29,8 @@ impl Authority {
         let ca = parameters.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(parameters, ca_key);
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &issuer)
-            .unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
         Self {
@@ -64,10 +62,7 @@ impl Authority {
             // SSLRequest, answered by "yes".
             assert_eq!(request[4..], 80_877_103_u32.to_be_bytes());
             socket.write_all(b"S").await.ok()?;
-            let mut socket = TlsAcceptor::from(Arc::new(config))
-                .accept(socket)
-                .await
-                .ok()?;
+            let mut socket = TlsAcceptor::from(Arc::new(config)).accept(socket).await.ok()?;
             socket.read_u8().await.ok()
         });
         let store = connect(&settings(port, sslmode, ca_file)).unwrap();
@@ -79,9 +74,7 @@ impl Authority {
 
 fn settings(port: u16, sslmode: &str, ca_file: Option<&Path>) -> Settings {
     Settings {
-        url: format!(
-            "postgres://someone@localhost:{port}/nothing?hostaddr=127.0.0.1&sslmode={sslmode}"
-        ),
+        url: format!("postgres://someone@localhost:{port}/nothing?hostaddr=127.0.0.1&sslmode={sslmode}"),
         ca_file: ca_file.map(Path::to_owned),
         pool_size: 1,
         worker_connections: 1,
@@ -123,10 +116,7 @@ async fn require_without_a_ca_encrypts_only() {
 async fn a_ca_file_without_a_certificate_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
-    for prepare in [
-        |_: &Path| (),
-        |file: &Path| std::fs::write(file, "nothing").unwrap(),
-    ] {
+    for prepare in [|_: &Path| (), |file: &Path| std::fs::write(file, "nothing").unwrap()] {
         prepare(&file);
         let store = connect(&settings(1, "verify-full", Some(&file)));
         assert!(matches!(store.err(), Some(StoreError::Refused { .. })));

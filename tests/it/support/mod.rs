@@ -1,6 +1,9 @@
 //! What tests stand on.
 
+pub mod client;
 pub mod postgres;
 pub mod proxy;
+pub mod server;
 #[allow(dead_code, reason = "a tool box: not every fault has a test yet")]
 pub mod stack;
+pub mod world;

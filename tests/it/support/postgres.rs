@@ -13,8 +13,7 @@ pub struct Schema {
 }
 
 pub fn url() -> String {
-    std::env::var("TIDINGS__POSTGRES__URL")
-        .expect("these tests need a Postgres: set TIDINGS__POSTGRES__URL")
+    std::env::var("TIDINGS__POSTGRES__URL").expect("these tests need a Postgres: set TIDINGS__POSTGRES__URL")
 }
 
 pub async fn admin() -> Client {
@@ -33,9 +32,7 @@ impl Schema {
         let separator = if url.contains('?') { '&' } else { '?' };
         let settings = Settings {
             // The name tells these connections from those of other tests.
-            url: format!(
-                "{url}{separator}options=-c%20search_path%3D{name}&application_name={name}"
-            ),
+            url: format!("{url}{separator}options=-c%20search_path%3D{name}&application_name={name}"),
             ca_file: None,
             pool_size: 4,
             worker_connections: 3,
@@ -71,12 +68,8 @@ impl Drop for Schema {
         let sql = format!("DROP SCHEMA {} CASCADE", self.name);
         // On a thread with a runtime of its own, because the test's may be gone by now.
         let removed = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime
-                .block_on(async { admin().await.batch_execute(&sql).await })
-                .map_err(std::io::Error::other)
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async { admin().await.batch_execute(&sql).await }).map_err(std::io::Error::other)
         })
         .join();
         if !matches!(removed, Ok(Ok(()))) && !std::thread::panicking() {

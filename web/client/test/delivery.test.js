@@ -115,6 +115,22 @@ test('an entry whose conversation is not known waits until that was fetched', as
   assert.deepEqual(order, ['n', 1, 2]);
 });
 
+test('an entry whose conversation cannot be fetched by HTTP comes by a sync', async () => {
+  const double = new Double();
+  const bob = client(double, 'bob', {
+    fetch: async () => {
+      throw new TypeError('blocked by CORS');
+    },
+  });
+  await bob.connect();
+  double.conversation('n', ['ann', 'bob']);
+  double.append('n', 'ann', { text: 'first' });
+  await seen(bob, 1);
+  double.append('n', 'ann', { text: 'second' });
+  await seen(bob, 2);
+  assert.deepEqual(bob.seen, [1, 2]);
+});
+
 test('resync makes the client ask for what it may have missed', async () => {
   const double = new Double();
   double.conversation('c', ['ann', 'bob']);

@@ -66,10 +66,7 @@ pub(super) async fn append(session: &mut Session, new: &NewEntry) -> Result<Appe
     };
     let kind = conversation_kind(row.try_get("kind")?)?;
     let members_seq = Seq::new(row.try_get("members_seq")?);
-    if let Some(row) = session
-        .query_opt(FIND, &[&id, &sender, &new.client_id.as_uuid()])
-        .await?
-    {
+    if let Some(row) = session.query_opt(FIND, &[&id, &sender, &new.client_id.as_uuid()]).await? {
         let original = entry(new.conversation_id, &row)?;
         return Ok(Appended::Stored(Stored {
             seq: original.seq,
@@ -173,12 +170,5 @@ async fn store(
             ],
         )
         .await?;
-    Ok(Appended::Stored(Stored {
-        seq: head.seq,
-        id,
-        kind: head.kind,
-        members_seq,
-        audience,
-        original: None,
-    }))
+    Ok(Appended::Stored(Stored { seq: head.seq, id, kind: head.kind, members_seq, audience, original: None }))
 }

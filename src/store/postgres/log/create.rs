@@ -43,8 +43,8 @@ FROM made CROSS JOIN LATERAL (VALUES (made.low_user), (made.high_user)) AS who (
 /// conversation of them, so it opens none.
 pub(super) fn opened_with(entry: &NewEntry) -> Option<&UserId> {
     let peer = entry.peer.as_ref().filter(|_| entry.create)?;
-    let is_theirs = *peer != entry.sender_id
-        && entry.conversation_id == ConversationId::direct(&entry.sender_id, peer);
+    let is_theirs =
+        *peer != entry.sender_id && entry.conversation_id == ConversationId::direct(&entry.sender_id, peer);
     is_theirs.then_some(peer)
 }
 
@@ -75,11 +75,7 @@ impl<'a> Wanted<'a> {
                 users.insert(&entry.sender_id);
                 users.insert(peer);
             }
-            pairs.entry(entry.conversation_id).or_insert((
-                &entry.sender_id,
-                peer,
-                entry.received_at(),
-            ));
+            pairs.entry(entry.conversation_id).or_insert((&entry.sender_id, peer, entry.received_at()));
         }
         if pairs.is_empty() {
             return None;
@@ -103,10 +99,7 @@ impl<'a> Wanted<'a> {
         provision: bool,
         at: Timestamp,
     ) -> Self {
-        let mut wanted = Self {
-            made_at: at.as_millis(),
-            ..Self::default()
-        };
+        let mut wanted = Self { made_at: at.as_millis(), ..Self::default() };
         if provision {
             let sorted: BTreeSet<_> = [maker.as_str(), peer.as_str()].into();
             wanted.users = sorted.into_iter().collect();
@@ -115,13 +108,7 @@ impl<'a> Wanted<'a> {
         wanted
     }
 
-    fn add_direct(
-        &mut self,
-        id: ConversationId,
-        maker: &'a UserId,
-        peer: &'a UserId,
-        at: Timestamp,
-    ) {
+    fn add_direct(&mut self, id: ConversationId, maker: &'a UserId, peer: &'a UserId, at: Timestamp) {
         self.ids.push(id.as_uuid());
         self.low.push(maker.min(peer).as_str());
         self.high.push(maker.max(peer).as_str());
@@ -151,14 +138,7 @@ impl<'a> Wanted<'a> {
 
     /// For [`MAKE_DIRECT`].
     fn direct_parameters(&self) -> [&(dyn ToSql + Sync); 6] {
-        [
-            &self.ids,
-            &self.low,
-            &self.high,
-            &self.makers,
-            &self.created,
-            &self.only_writable,
-        ]
+        [&self.ids, &self.low, &self.high, &self.makers, &self.created, &self.only_writable]
     }
 
     /// Makes them; answers how many member rows were made, so 0 when the conversations were there or could not be made.
@@ -166,9 +146,7 @@ impl<'a> Wanted<'a> {
         if !self.users.is_empty() {
             session.execute(MAKE_USERS, &self.user_parameters()).await?;
         }
-        session
-            .execute(MAKE_DIRECT, &self.direct_parameters())
-            .await
+        session.execute(MAKE_DIRECT, &self.direct_parameters()).await
     }
 }
 
@@ -181,10 +159,7 @@ pub(super) struct Making<'a> {
 
 impl Making<'_> {
     /// Sends when it is first polled.
-    pub(super) async fn send(
-        making: Option<&Self>,
-        client: &Object,
-    ) -> Result<(), tokio_postgres::Error> {
+    pub(super) async fn send(making: Option<&Self>, client: &Object) -> Result<(), tokio_postgres::Error> {
         let Some(making) = making else {
             return Ok(());
         };

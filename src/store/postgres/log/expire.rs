@@ -61,11 +61,7 @@ SET oldest_at = (SELECT m.created_at FROM messages m WHERE m.conversation_id = c
 WHERE c.id = ANY ($1::uuid[])";
 
 impl PostgresStore {
-    pub(super) async fn try_expire(
-        &self,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, Failure> {
+    pub(super) async fn try_expire(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {
         let mut session = self.session().await?;
         session.begin().await?;
         let result = expire(&mut session, before, limit).await;
@@ -76,13 +72,7 @@ impl PostgresStore {
 async fn expire(session: &mut Session, before: Timestamp, limit: usize) -> Result<usize, Failure> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX).min(ENTRIES);
     let mut candidates: Vec<Uuid> = Vec::new();
-    for row in session
-        .query(
-            CANDIDATES,
-            &[&before.as_millis(), &CONVERSATIONS.min(limit)],
-        )
-        .await?
-    {
+    for row in session.query(CANDIDATES, &[&before.as_millis(), &CONVERSATIONS.min(limit)]).await? {
         candidates.push(row.try_get(0)?);
     }
     if candidates.is_empty() {
@@ -90,10 +80,7 @@ async fn expire(session: &mut Session, before: Timestamp, limit: usize) -> Resul
     }
     session.query(LOCK, &[&candidates]).await?;
     let mut old = BTreeMap::new();
-    for row in session
-        .query(OLD, &[&candidates, &before.as_millis(), &limit])
-        .await?
-    {
+    for row in session.query(OLD, &[&candidates, &before.as_millis(), &limit]).await? {
         old.insert(row.try_get::<_, Uuid>(0)?, row.try_get::<_, i64>(1)?);
     }
     let (mut ids, mut counts) = (Vec::new(), Vec::new());
@@ -107,10 +94,7 @@ async fn expire(session: &mut Session, before: Timestamp, limit: usize) -> Resul
         }
     }
     session.execute(EXPIRE, &[&ids, &counts]).await?;
-    let young: Vec<Uuid> = candidates
-        .into_iter()
-        .filter(|id| !old.contains_key(id))
-        .collect();
+    let young: Vec<Uuid> = candidates.into_iter().filter(|id| !old.contains_key(id)).collect();
     if !young.is_empty() {
         session.execute(CORRECT, &[&young]).await?;
     }

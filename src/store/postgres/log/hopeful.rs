@@ -86,9 +86,9 @@ pub(super) async fn append(
 }
 
 fn is_in_vain(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| {
-        *code == SqlState::DIVISION_BY_ZERO || *code == SqlState::UNIQUE_VIOLATION
-    })
+    error
+        .code()
+        .is_some_and(|code| *code == SqlState::DIVISION_BY_ZERO || *code == SqlState::UNIQUE_VIOLATION)
 }
 
 struct Statements {
@@ -132,10 +132,8 @@ impl<'a> Plan<'a> {
         let mut numbers = Vec::with_capacity(texts.entries.len());
         for new in &texts.entries {
             let id = new.conversation_id.as_uuid();
-            let share = shares.entry(id).or_insert_with(|| Share {
-                received: new.received_ms,
-                ..Share::default()
-            });
+            let share =
+                shares.entry(id).or_insert_with(|| Share { received: new.received_ms, ..Share::default() });
             share.entries += 1;
             let number = share.entries;
             match &new.peer {
@@ -175,13 +173,8 @@ async fn exchange(
     making: Option<Making<'_>>,
     statements: &Statements,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let take: [&(dyn ToSql + Sync); 5] = [
-        &plan.conversations,
-        &plan.entries,
-        &plan.by_low,
-        &plan.by_high,
-        &plan.received,
-    ];
+    let take: [&(dyn ToSql + Sync); 5] =
+        [&plan.conversations, &plan.entries, &plan.by_low, &plan.by_high, &plan.received];
     let insert: [&(dyn ToSql + Sync); 10] = [
         &texts.conversations,
         &texts.senders,
@@ -198,12 +191,7 @@ async fn exchange(
         let Some(statement) = &statements.read else {
             return Ok(0);
         };
-        client
-            .execute(
-                statement,
-                &[&plan.read_in, &plan.readers, &plan.read_behind],
-            )
-            .await
+        client.execute(statement, &[&plan.read_in, &plan.readers, &plan.read_behind]).await
     };
     // Each is sent when it is first polled, so in this order. After an error the server refuses the rest, and the
     // COMMIT rolls back without being an error itself: the first error is the one that counts.
@@ -235,11 +223,8 @@ fn outcomes(texts: &Texts<'_>, plan: &Plan<'_>, rows: &[Row]) -> Result<Vec<Appe
         taken.insert(id, (last, kind, members_seq));
     }
     let mut outcomes = Vec::with_capacity(texts.entries.len());
-    for ((conversation, id), behind) in texts.conversations.iter().zip(&texts.ids).zip(&plan.behind)
-    {
-        let (last, kind, members_seq) = *taken
-            .get(conversation)
-            .ok_or(Failure::Unknown("an outcome"))?;
+    for ((conversation, id), behind) in texts.conversations.iter().zip(&texts.ids).zip(&plan.behind) {
+        let (last, kind, members_seq) = *taken.get(conversation).ok_or(Failure::Unknown("an outcome"))?;
         outcomes.push(Appended::Stored(Stored {
             seq: Seq::new(last - behind),
             id: *id,

@@ -91,10 +91,7 @@ SELECT place, verdict, conversation_kind, members_seq, last_seq + n AS new_seq,
 FROM numbered";
 
 /// Appends in a transaction that is open and holds the locks.
-pub(super) async fn append(
-    session: &mut Session,
-    texts: &Texts<'_>,
-) -> Result<Vec<Appended>, Failure> {
+pub(super) async fn append(session: &mut Session, texts: &Texts<'_>) -> Result<Vec<Appended>, Failure> {
     let rows = session.query(APPEND, &parameters(texts)).await?;
     texts.spread(&outcomes(texts, &rows)?)
 }

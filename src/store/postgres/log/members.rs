@@ -68,29 +68,14 @@ pub(super) async fn join(
     let sorted: BTreeSet<&str> = joined.iter().map(UserId::as_str).collect();
     let names: Vec<&str> = sorted.into_iter().collect();
     if new.provision {
-        session
-            .execute(MAKE_USERS, &[&names, &new.received_ms])
-            .await?;
+        session.execute(MAKE_USERS, &[&names, &new.received_ms]).await?;
     } else if first_unknown(session, &names).await?.is_some() {
         return Ok(Err(Refusal::NotFound));
     }
     session
-        .execute(
-            JOIN,
-            &[
-                &head.id,
-                &names,
-                &head.kind.code(),
-                &given.code(),
-                &head.seq.get(),
-                &head.texts,
-            ],
-        )
+        .execute(JOIN, &[&head.id, &names, &head.kind.code(), &given.code(), &head.seq.get(), &head.texts])
         .await?;
-    Ok(Ok(Audience {
-        joined,
-        left: Vec::new(),
-    }))
+    Ok(Ok(Audience { joined, left: Vec::new() }))
 }
 
 pub(super) async fn leave(
@@ -126,10 +111,7 @@ pub(super) async fn leave(
     if owner_left {
         session.execute(SUCCEED, &[&head.id]).await?;
     }
-    Ok(Ok(Audience {
-        joined: Vec::new(),
-        left,
-    }))
+    Ok(Ok(Audience { joined: Vec::new(), left }))
 }
 
 pub(super) async fn change_role(
@@ -164,22 +146,14 @@ pub(super) async fn change_role(
     if wished == Role::Owner {
         session.execute(DETHRONE, &[&head.id]).await?;
     }
-    session
-        .execute(SET_ROLES, &[&head.id, &changing, &wished.code()])
-        .await?;
+    session.execute(SET_ROLES, &[&head.id, &changing, &wished.code()]).await?;
     Ok(Ok(()))
 }
 
 /// Whom an entry that was stored before is for, as far as it still holds: who is a member by it, who left and is not back.
-pub(super) async fn audience_of(
-    session: &mut Session,
-    original: &Entry,
-) -> Result<Audience, Failure> {
+pub(super) async fn audience_of(session: &mut Session, original: &Entry) -> Result<Audience, Failure> {
     let mut audience = Audience::default();
-    if !matches!(
-        original.kind,
-        EntryKind::MemberJoined | EntryKind::MemberLeft
-    ) {
+    if !matches!(original.kind, EntryKind::MemberJoined | EntryKind::MemberLeft) {
         return Ok(audience);
     }
     let users = &original.body.user_ids;

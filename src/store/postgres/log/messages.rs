@@ -69,9 +69,7 @@ pub(super) async fn delete(
         Some(aim) if !aim.gone => aim,
         _ => return Ok(Err(Refusal::Conflict)),
     };
-    session
-        .execute(BLANK, &[&head.id, &aim.seq, &new.received_ms])
-        .await?;
+    session.execute(BLANK, &[&head.id, &aim.seq, &new.received_ms]).await?;
     session.execute(BLANK_EDITS, &[&head.id, &aim.seq]).await?;
     Ok(Ok(()))
 }
@@ -89,22 +87,11 @@ pub(super) async fn react(
     }
     let sender = new.sender_id.as_str();
     let changed = if new.body.remove {
-        session
-            .execute(TAKE_BACK, &[&head.id, &aim.seq, emoji, &sender])
-            .await?
+        session.execute(TAKE_BACK, &[&head.id, &aim.seq, emoji, &sender]).await?
     } else {
-        session
-            .execute(
-                REACT,
-                &[&head.id, &aim.seq, emoji, &sender, &head.seq.get()],
-            )
-            .await?
+        session.execute(REACT, &[&head.id, &aim.seq, emoji, &sender, &head.seq.get()]).await?
     };
-    Ok(if changed == 1 {
-        Ok(())
-    } else {
-        Err(Refusal::Conflict)
-    })
+    Ok(if changed == 1 { Ok(()) } else { Err(Refusal::Conflict) })
 }
 
 struct Aim {
@@ -119,9 +106,7 @@ async fn aim(session: &mut Session, head: &Head, new: &NewEntry) -> Result<Optio
     let Some(seq) = new.body.target_seq else {
         return Ok(None);
     };
-    let row = session
-        .query_opt(TARGET, &[&head.id, &seq.get(), &head.first_seq.get()])
-        .await?;
+    let row = session.query_opt(TARGET, &[&head.id, &seq.get(), &head.first_seq.get()]).await?;
     row.map(|row| {
         let deleted: bool = row.try_get("deleted")?;
         Ok(Aim {

@@ -74,10 +74,7 @@ impl Log for PostgresStore {
 impl PostgresStore {
     async fn try_append(&self, batch: &[NewEntry]) -> Result<Vec<Appended>, Failure> {
         let wanted = Wanted::of(batch);
-        let locks: BTreeSet<Uuid> = batch
-            .iter()
-            .map(|entry| entry.conversation_id.as_uuid())
-            .collect();
+        let locks: BTreeSet<Uuid> = batch.iter().map(|entry| entry.conversation_id.as_uuid()).collect();
         let locks: Vec<Uuid> = locks.into_iter().collect();
         let mut session = self.appending_session().await?;
         if batch.iter().all(is_text) {

@@ -79,11 +79,7 @@ impl PostgresStore {
         let limit = limit.max(1);
         // One more than asked says whether there are more.
         let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let rows = self
-            .session()
-            .await?
-            .query(sql, &[&id.as_uuid(), &user.as_str(), &from, &most])
-            .await?;
+        let rows = self.session().await?.query(sql, &[&id.as_uuid(), &user.as_str(), &from, &most]).await?;
         let Some(first) = rows.first() else {
             return Ok(None);
         };
@@ -99,11 +95,7 @@ impl PostgresStore {
         let has_more = entries.len() > limit;
         entries.truncate(limit);
         entries.sort_unstable_by_key(|entry| entry.seq);
-        Ok(Some(HistoryPage {
-            entries,
-            has_more,
-            first_seq,
-        }))
+        Ok(Some(HistoryPage { entries, has_more, first_seq }))
     }
 
     pub(super) async fn read_spans(&self, spans: &[Span]) -> Result<Vec<Vec<Entry>>, Failure> {
@@ -111,22 +103,14 @@ impl PostgresStore {
         if spans.is_empty() {
             return Ok(answer);
         }
-        let conversations: Vec<Uuid> = spans
-            .iter()
-            .map(|span| span.conversation_id.as_uuid())
-            .collect();
+        let conversations: Vec<Uuid> = spans.iter().map(|span| span.conversation_id.as_uuid()).collect();
         let users: Vec<&str> = spans.iter().map(|span| span.user_id.as_str()).collect();
         let after: Vec<i64> = spans.iter().map(|span| span.after.get()).collect();
         let up_to: Vec<i64> = spans.iter().map(|span| span.up_to.get()).collect();
-        let limits: Vec<i64> = spans
-            .iter()
-            .map(|span| i64::try_from(span.limit).unwrap_or(i64::MAX))
-            .collect();
-        let rows = self
-            .session()
-            .await?
-            .query(SPANS, &[&conversations, &users, &after, &up_to, &limits])
-            .await?;
+        let limits: Vec<i64> =
+            spans.iter().map(|span| i64::try_from(span.limit).unwrap_or(i64::MAX)).collect();
+        let rows =
+            self.session().await?.query(SPANS, &[&conversations, &users, &after, &up_to, &limits]).await?;
         for row in &rows {
             let place = place(row)?;
             if let (Some(entries), Some(span)) = (answer.get_mut(place), spans.get(place)) {
@@ -142,11 +126,8 @@ impl PostgresStore {
         user: &UserId,
         seq: Seq,
     ) -> Result<Option<Target>, Failure> {
-        let row = self
-            .session()
-            .await?
-            .query_opt(TARGET, &[&id.as_uuid(), &user.as_str(), &seq.get()])
-            .await?;
+        let row =
+            self.session().await?.query_opt(TARGET, &[&id.as_uuid(), &user.as_str(), &seq.get()]).await?;
         row.map(|row| {
             Ok(Target {
                 kind: entry_kind(row.try_get("kind")?)?,
@@ -167,10 +148,7 @@ impl PostgresStore {
         let row = self
             .session()
             .await?
-            .query_opt(
-                FIND,
-                &[&id.as_uuid(), &sender.as_str(), &client_id.as_uuid()],
-            )
+            .query_opt(FIND, &[&id.as_uuid(), &sender.as_str(), &client_id.as_uuid()])
             .await?;
         row.as_ref().map(|row| entry(id, row)).transpose()
     }

@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use super::super::error::Failure;
 use super::super::users::{timestamp, user_id};
 use crate::model::{
-    Body, ClientId, ConversationId, ConversationKind, Entry, EntryKind, MessageId, Reaction, Role,
-    Seq, Timestamp, UserId,
+    Body, ClientId, ConversationId, ConversationKind, Entry, EntryKind, MessageId, Reaction, Role, Seq,
+    Timestamp, UserId,
 };
 
 /// What few entries have, kept as one JSON object.

@@ -7,9 +7,7 @@ use uuid::Uuid;
 use super::super::error::Failure;
 use super::create::opened_with;
 use super::rows::extra;
-use crate::model::{
-    Body, ClientId, ConversationId, Entry, EntryKind, MessageId, NewEntry, Seq, UserId,
-};
+use crate::model::{Body, ClientId, ConversationId, Entry, EntryKind, MessageId, NewEntry, Seq, UserId};
 use crate::store::{Appended, Stored};
 
 /// What repeats an earlier one of the run is left out.
@@ -33,8 +31,7 @@ pub(super) struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     pub(super) fn of(run: &'a [NewEntry]) -> Self {
-        let mut seen: HashMap<(ConversationId, &UserId, ClientId), usize> =
-            HashMap::with_capacity(run.len());
+        let mut seen: HashMap<(ConversationId, &UserId, ClientId), usize> = HashMap::with_capacity(run.len());
         let mut entries = Vec::with_capacity(run.len());
         let mut places = Vec::with_capacity(run.len());
         for entry in run {
@@ -54,9 +51,7 @@ impl<'a> Texts<'a> {
             uuids: ids.iter().map(MessageId::as_uuid).collect(),
             ids,
             texts: column(&entries, |entry| entry.body.text.as_deref()),
-            data: column(&entries, |entry| {
-                entry.body.data.as_deref().map(|data| data.get())
-            }),
+            data: column(&entries, |entry| entry.body.data.as_deref().map(|data| data.get())),
             extras: column(&entries, |entry| extra(&entry.body)),
             received: column(&entries, |entry| entry.received_ms),
             openers: column(&entries, |entry| opened_with(entry).map(UserId::as_str)),
@@ -70,16 +65,9 @@ impl<'a> Texts<'a> {
         self.places
             .iter()
             .map(|&place| {
-                let outcome = outcomes
-                    .get(place)
-                    .ok_or(Failure::Unknown("an outcome"))?
-                    .clone();
+                let outcome = outcomes.get(place).ok_or(Failure::Unknown("an outcome"))?.clone();
                 let repeats = std::mem::replace(&mut taken[place], true);
-                Ok(if repeats {
-                    self.repeated(place, outcome)
-                } else {
-                    outcome
-                })
+                Ok(if repeats { self.repeated(place, outcome) } else { outcome })
             })
             .collect()
     }
@@ -89,10 +77,7 @@ impl<'a> Texts<'a> {
         match outcome {
             Appended::Stored(stored) if stored.original.is_none() => {
                 let original = stored_entry(self.entries[place], stored.seq, stored.id);
-                Appended::Stored(Stored {
-                    original: Some(Box::new(original)),
-                    ..stored
-                })
+                Appended::Stored(Stored { original: Some(Box::new(original)), ..stored })
             }
             other => other,
         }
@@ -112,10 +97,7 @@ pub(super) fn stored_entry(new: &NewEntry, seq: Seq, id: MessageId) -> Entry {
         kind: new.kind,
         sender_id: new.sender_id.clone(),
         client_id: Some(new.client_id),
-        body: Body {
-            target_seq: None,
-            ..new.body.clone()
-        },
+        body: Body { target_seq: None, ..new.body.clone() },
         created_at: new.received_at(),
         edited_at: None,
         deleted_at: None,

@@ -19,8 +19,7 @@ const MAKE_GROUP: &str = "
 const ADD_MEMBER: &str = "
     INSERT INTO members (conversation_id, user_id, kind, role, history_from_seq, read_seq, read_texts)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-const REQUESTED: &str =
-    "SELECT conversation_id FROM group_requests WHERE creator_id = ?1 AND client_id = ?2";
+const REQUESTED: &str = "SELECT conversation_id FROM group_requests WHERE creator_id = ?1 AND client_id = ?2";
 const REQUEST: &str =
     "INSERT INTO group_requests (creator_id, client_id, conversation_id) VALUES (?1, ?2, ?3)";
 
@@ -39,9 +38,8 @@ macro_rules! bar {
     };
 }
 const BAR_IN: &str = bar!("id = ?1");
-const BAR_WHERE_NEEDED: &str = bar!(
-    "kind = 0 AND id IN (SELECT conversation_id FROM members WHERE user_id = ?1 AND kind = 0)"
-);
+const BAR_WHERE_NEEDED: &str =
+    bar!("kind = 0 AND id IN (SELECT conversation_id FROM members WHERE user_id = ?1 AND kind = 0)");
 
 /// On what terms missing users are made, and when.
 pub(in super::super) struct Maker {
@@ -88,15 +86,9 @@ pub(in super::super) fn direct(
     if let Some(unknown) = maker.users(connection, [user, peer].into_iter())? {
         return Ok(Created::UnknownUser(unknown));
     }
-    let (low, high) = if user < peer {
-        (user, peer)
-    } else {
-        (peer, user)
-    };
+    let (low, high) = if user < peer { (user, peer) } else { (peer, user) };
     let kind = ConversationKind::Direct;
-    connection
-        .prepare_cached(MAKE_DIRECT)?
-        .execute((id, kind, user, maker.at, low, high))?;
+    connection.prepare_cached(MAKE_DIRECT)?.execute((id, kind, user, maker.at, low, high))?;
     for member in [low, high] {
         add_member(connection, id, member, kind, Role::Member, Start::FIRST)?;
     }
@@ -111,22 +103,13 @@ pub(super) fn group(connection: &Connection, group: &NewGroup) -> Result<Created
     }
     if let Some(client_id) = group.client_id {
         let mut statement = connection.prepare_cached(REQUESTED)?;
-        let made = statement
-            .query_row((&group.creator, client_id), |row| row.get(0))
-            .optional()?;
+        let made = statement.query_row((&group.creator, client_id), |row| row.get(0)).optional()?;
         if let Some(id) = made {
             return Ok(Created::Existed(id));
         }
     }
-    let members: BTreeSet<&UserId> = group
-        .members
-        .iter()
-        .chain(std::iter::once(&group.creator))
-        .collect();
-    let maker = Maker {
-        provision: group.provision,
-        at: group.created_at,
-    };
+    let members: BTreeSet<&UserId> = group.members.iter().chain(std::iter::once(&group.creator)).collect();
+    let maker = Maker { provision: group.provision, at: group.created_at };
     if let Some(unknown) = maker.users(connection, members.iter().copied())? {
         return Ok(Created::UnknownUser(unknown));
     }
@@ -139,17 +122,11 @@ pub(super) fn group(connection: &Connection, group: &NewGroup) -> Result<Created
         count(members.len()),
     ))?;
     for member in members {
-        let role = if *member == group.creator {
-            Role::Owner
-        } else {
-            Role::Member
-        };
+        let role = if *member == group.creator { Role::Owner } else { Role::Member };
         add_member(connection, group.id, member, group.kind, role, Start::FIRST)?;
     }
     if let Some(client_id) = group.client_id {
-        connection
-            .prepare_cached(REQUEST)?
-            .execute((&group.creator, client_id, group.id))?;
+        connection.prepare_cached(REQUEST)?.execute((&group.creator, client_id, group.id))?;
     }
     Ok(Created::New(group.id))
 }
@@ -164,11 +141,8 @@ pub(in super::super) struct Start {
 
 impl Start {
     /// That of those who are there when a conversation begins.
-    pub(in super::super) const FIRST: Self = Self {
-        history_from: Seq::new(1),
-        read: Seq::ZERO,
-        read_texts: 0,
-    };
+    pub(in super::super) const FIRST: Self =
+        Self { history_from: Seq::new(1), read: Seq::ZERO, read_texts: 0 };
 }
 
 /// Adds a member; `false` when they were one already.
@@ -193,28 +167,17 @@ pub(in super::super) fn add_member(
 }
 
 /// Decides anew who may write in this direct conversation, which need not be there.
-pub(in super::super) fn bar_in(
-    connection: &Connection,
-    id: ConversationId,
-) -> rusqlite::Result<()> {
+pub(in super::super) fn bar_in(connection: &Connection, id: ConversationId) -> rusqlite::Result<()> {
     connection.prepare_cached(BAR_IN)?.execute([id])?;
     Ok(())
 }
 
 /// The same for all direct conversations of a user who was deactivated or is active again.
-pub(in super::super) fn bar_where_needed(
-    connection: &Connection,
-    user: &UserId,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(BAR_WHERE_NEEDED)?
-        .execute([user])?;
+pub(in super::super) fn bar_where_needed(connection: &Connection, user: &UserId) -> rusqlite::Result<()> {
+    connection.prepare_cached(BAR_WHERE_NEEDED)?.execute([user])?;
     Ok(())
 }
 
 fn refused(message: &str) -> StoreError {
-    StoreError::Refused {
-        message: message.to_owned(),
-        source: None,
-    }
+    StoreError::Refused { message: message.to_owned(), source: None }
 }

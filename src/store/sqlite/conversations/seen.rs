@@ -22,10 +22,7 @@ const MEMBERS: &str = "
     FROM seen s JOIN users u ON u.id = s.user_id
     WHERE s.conversation_id = ?1 AND s.user_id > ?2 ORDER BY s.user_id LIMIT ?3";
 
-pub(super) fn page(
-    connection: &Connection,
-    page: &PageOf,
-) -> Result<Vec<Conversation>, StoreError> {
+pub(super) fn page(connection: &Connection, page: &PageOf) -> Result<Vec<Conversation>, StoreError> {
     // Every id is more than no bytes at all.
     let after = page.after.map(|id| id.as_uuid().into_bytes());
     let after = after.as_ref().map_or(&[][..], |bytes| &bytes[..]);
@@ -52,10 +49,8 @@ pub(super) fn by_each(
     let mut answers = Vec::with_capacity(users.len());
     for user in users {
         let conversation = by(connection, id, user)?;
-        answers.push(conversation.map(|conversation| Conversation {
-            members: shown.clone(),
-            ..conversation
-        }));
+        answers
+            .push(conversation.map(|conversation| Conversation { members: shown.clone(), ..conversation }));
     }
     Ok(answers)
 }
@@ -104,11 +99,7 @@ fn by(
             role: row.get(6)?,
             read_seq: row.get(7)?,
             unread: row.get(8)?,
-            notify: wished.unwrap_or(if member_count > QUIET_ABOVE {
-                Notify::Mentions
-            } else {
-                Notify::All
-            }),
+            notify: wished.unwrap_or(if member_count > QUIET_ABOVE { Notify::Mentions } else { Notify::All }),
             muted_until: row.get(10)?,
         })
     };

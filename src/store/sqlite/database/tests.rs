@@ -96,13 +96,7 @@ async fn a_failing_call_undoes_what_it_did_and_takes_no_other_along() {
     let answers = write_together(&database, calls).await;
     assert!(matches!(
         answers.as_slice(),
-        [
-            Ok(()),
-            Err(DatabaseError::Sqlite(_)),
-            Ok(()),
-            Err(DatabaseError::Panicked),
-            Ok(())
-        ]
+        [Ok(()), Err(DatabaseError::Sqlite(_)), Ok(()), Err(DatabaseError::Panicked), Ok(())]
     ));
     let sum = |connection: &Connection| -> Result<i64, DatabaseError> {
         Ok(connection.query_row("SELECT sum(n) FROM numbers", [], |row| row.get(0))?)
@@ -128,10 +122,7 @@ async fn nobody_is_told_of_success_when_the_commit_fails() {
     }
     assert_eq!(committed(folder.path()), 0);
     // The writer goes on.
-    database
-        .write(|connection| insert(connection, 3))
-        .await
-        .unwrap();
+    database.write(|connection| insert(connection, 3)).await.unwrap();
     assert_eq!(committed(folder.path()), 1);
 }
 
@@ -149,10 +140,7 @@ async fn a_read_keeps_its_snapshot_and_the_next_one_sees_what_was_written() {
     });
     let writing = async {
         starts.await.unwrap();
-        database
-            .write(|connection| insert(connection, 1))
-            .await
-            .unwrap();
+        database.write(|connection| insert(connection, 1)).await.unwrap();
         drop(release);
     };
     let (read, ()) = timeout(DEADLINE, join(reading, writing)).await.unwrap();
@@ -175,10 +163,7 @@ async fn a_reader_cannot_write_and_survives_a_panic() {
 async fn a_folder_has_one_owner_at_a_time_and_keeps_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path()).unwrap();
-    database
-        .write(|connection| insert(connection, 1))
-        .await
-        .unwrap();
+    database.write(|connection| insert(connection, 1)).await.unwrap();
     assert!(matches!(open(folder.path()), Err(DatabaseError::InUse(_))));
     drop(database);
     let again = open(folder.path()).unwrap();
@@ -195,9 +180,6 @@ fn a_database_of_a_newer_release_is_refused() {
     let Err(refused) = open(folder.path()) else {
         panic!("it was opened");
     };
-    assert!(matches!(
-        refused,
-        DatabaseError::TooNew { found: 7, known: 1 }
-    ));
+    assert!(matches!(refused, DatabaseError::TooNew { found: 7, known: 1 }));
     assert!(refused.to_string().contains("newer release"));
 }

@@ -18,10 +18,7 @@ const INSERT: &str = "
 const MOVE_SENDER: &str = "
     UPDATE members SET read_seq = ?3, read_texts = ?4 WHERE conversation_id = ?1 AND user_id = ?2";
 
-pub(super) fn append(
-    connection: &Connection,
-    batch: &[NewEntry],
-) -> Result<Vec<Appended>, StoreError> {
+pub(super) fn append(connection: &Connection, batch: &[NewEntry]) -> Result<Vec<Appended>, StoreError> {
     let mut heads = Heads::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for entry in batch {
@@ -31,11 +28,7 @@ pub(super) fn append(
     Ok(outcomes)
 }
 
-fn one(
-    connection: &Connection,
-    heads: &mut Heads,
-    entry: &NewEntry,
-) -> Result<Appended, StoreError> {
+fn one(connection: &Connection, heads: &mut Heads, entry: &NewEntry) -> Result<Appended, StoreError> {
     refuse_nul(entry)?;
     if heads.get(connection, entry.conversation_id)?.is_none() {
         if !entry.create {
@@ -135,18 +128,8 @@ fn stored(head: &Head, id: MessageId, audience: Audience) -> Appended {
 }
 
 /// What this sender stored under this client id before, whether or not they may still write.
-fn repeated(
-    connection: &Connection,
-    head: &Head,
-    entry: &NewEntry,
-) -> Result<Option<Appended>, StoreError> {
-    let found = read::by_client_id(
-        connection,
-        head.id,
-        head.number,
-        &entry.sender_id,
-        entry.client_id,
-    )?;
+fn repeated(connection: &Connection, head: &Head, entry: &NewEntry) -> Result<Option<Appended>, StoreError> {
+    let found = read::by_client_id(connection, head.id, head.number, &entry.sender_id, entry.client_id)?;
     let Some(original) = found else {
         return Ok(None);
     };
@@ -169,16 +152,11 @@ fn create(connection: &Connection, entry: &NewEntry) -> Result<Result<(), Refusa
     if ConversationId::direct(sender, peer) != entry.conversation_id {
         return Ok(Err(Refusal::NotFound));
     }
-    let maker = Maker {
-        provision: entry.provision,
-        at: entry.received_at(),
-    };
-    Ok(
-        match conversations::make_direct(connection, sender, peer, &maker)? {
-            Created::New(_) | Created::Existed(_) => Ok(()),
-            Created::UnknownUser(_) => Err(Refusal::NotFound),
-        },
-    )
+    let maker = Maker { provision: entry.provision, at: entry.received_at() };
+    Ok(match conversations::make_direct(connection, sender, peer, &maker)? {
+        Created::New(_) | Created::Existed(_) => Ok(()),
+        Created::UnknownUser(_) => Err(Refusal::NotFound),
+    })
 }
 
 /// The other backend cannot keep a NUL; what one refuses the other does too.
@@ -192,8 +170,5 @@ fn refuse_nul(entry: &NewEntry) -> Result<(), StoreError> {
 }
 
 fn refused(message: &str) -> StoreError {
-    StoreError::Refused {
-        message: message.to_owned(),
-        source: None,
-    }
+    StoreError::Refused { message: message.to_owned(), source: None }
 }

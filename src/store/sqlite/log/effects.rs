@@ -29,9 +29,7 @@ pub(super) fn apply(
         EntryKind::RoleChanged => members::change_role(connection, head, entry, role)?,
         EntryKind::TitleChanged => match &entry.body.text {
             Some(title) => {
-                connection
-                    .prepare_cached(TITLE)?
-                    .execute((head.number, title))?;
+                connection.prepare_cached(TITLE)?.execute((head.number, title))?;
                 Ok(Audience::default())
             }
             None => Err(Refusal::Conflict),

@@ -18,8 +18,7 @@ const FROM_FIRST: &str = "
     WHERE place >= (?1 << 32) AND place < ((?1 + 1) << 32) ORDER BY place LIMIT ?2";
 const DELETE: &str = "DELETE FROM messages WHERE place BETWEEN ?1 AND ?2";
 const DELETE_REACTIONS: &str = "DELETE FROM reactions WHERE target BETWEEN ?1 AND ?2";
-const BEGIN_AT: &str =
-    "UPDATE conversations SET first_seq = ?2, expired_texts = ?3 WHERE number = ?1";
+const BEGIN_AT: &str = "UPDATE conversations SET first_seq = ?2, expired_texts = ?3 WHERE number = ?1";
 
 /// Found by a reader, so that the writer is not kept busy with looking.
 pub(super) fn candidates(
@@ -28,9 +27,8 @@ pub(super) fn candidates(
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
     let mut statement = connection.prepare_cached(CANDIDATES)?;
-    let numbers = statement
-        .query_map((before, count(limit)), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let numbers =
+        statement.query_map((before, count(limit)), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(numbers)
 }
 
@@ -52,12 +50,7 @@ pub(super) fn expire(
 }
 
 /// Only a beginning of the log goes, never a piece from its middle: an entry that is older than its forerunner waits for it.
-fn one(
-    connection: &Connection,
-    number: i64,
-    before: Timestamp,
-    limit: usize,
-) -> Result<usize, StoreError> {
+fn one(connection: &Connection, number: i64, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
     let mut span: Option<(i64, i64, i64)> = None;
     {
         let mut statement = connection.prepare_cached(FROM_FIRST)?;
@@ -75,11 +68,7 @@ fn one(
         return Ok(0);
     };
     let gone = connection.prepare_cached(DELETE)?.execute((first, last))?;
-    connection
-        .prepare_cached(DELETE_REACTIONS)?
-        .execute((first, last))?;
-    connection
-        .prepare_cached(BEGIN_AT)?
-        .execute((number, row::seq_at(last).next(), texts))?;
+    connection.prepare_cached(DELETE_REACTIONS)?.execute((first, last))?;
+    connection.prepare_cached(BEGIN_AT)?.execute((number, row::seq_at(last).next(), texts))?;
     Ok(gone)
 }

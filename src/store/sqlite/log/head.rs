@@ -45,9 +45,7 @@ pub(super) struct Side {
 
 impl Pair {
     pub(super) fn side_of(&mut self, user: &UserId) -> Option<&mut Side> {
-        [&mut self.low, &mut self.high]
-            .into_iter()
-            .find(|side| *side.user == *user.as_str())
+        [&mut self.low, &mut self.high].into_iter().find(|side| *side.user == *user.as_str())
     }
 }
 
@@ -81,10 +79,7 @@ impl Heads {
             Entry::Vacant(place) => place,
         };
         let key = id.as_uuid().into_bytes();
-        let found = connection
-            .prepare_cached(LOAD)?
-            .query_row([&key[..]], |row| head(id, row))
-            .optional()?;
+        let found = connection.prepare_cached(LOAD)?.query_row([&key[..]], |row| head(id, row)).optional()?;
         Ok(found.map(|head| place.insert(head)))
     }
 
@@ -93,9 +88,8 @@ impl Heads {
         for head in self.loaded.into_values().filter(|head| head.changed) {
             let sent = |side: &Side| (side.sent_seq, side.sent_texts);
             let nowhere = (Seq::ZERO, 0);
-            let (low, high) = head.pair.as_ref().map_or((nowhere, nowhere), |pair| {
-                (sent(&pair.low), sent(&pair.high))
-            });
+            let (low, high) =
+                head.pair.as_ref().map_or((nowhere, nowhere), |pair| (sent(&pair.low), sent(&pair.high)));
             statement.execute((
                 head.number,
                 head.last_seq,
@@ -122,10 +116,7 @@ fn head(id: ConversationId, row: &Row<'_>) -> rusqlite::Result<Head> {
         })
     };
     let pair = match kind {
-        ConversationKind::Direct => Some(Pair {
-            low: side(5, 7, 9)?,
-            high: side(6, 8, 11)?,
-        }),
+        ConversationKind::Direct => Some(Pair { low: side(5, 7, 9)?, high: side(6, 8, 11)? }),
         ConversationKind::Group | ConversationKind::Channel => None,
     };
     Ok(Head {

@@ -12,14 +12,10 @@ use crate::store::{HistoryPage, Range, Span, StoreError, Target};
 /// Users named under one emoji; the rest is only counted.
 const NAMED_REACTIONS: i64 = 20;
 
-const READER: &str =
-    "SELECT number, first_seq, role FROM seen WHERE conversation_id = ?1 AND user_id = ?2";
+const READER: &str = "SELECT number, first_seq, role FROM seen WHERE conversation_id = ?1 AND user_id = ?2";
 const NUMBER: &str = "SELECT number FROM conversations WHERE id = ?1";
-const UP: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM messages WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3"
-);
+const UP: &str =
+    concat!("SELECT ", columns!(), " FROM messages WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3");
 const DOWN: &str = concat!(
     "SELECT ",
     columns!(),
@@ -30,8 +26,7 @@ const BY_CLIENT_ID: &str = concat!(
     columns!(),
     " FROM messages WHERE conversation = ?1 AND sender_id = ?2 AND client_id = ?3"
 );
-const TARGET: &str =
-    "SELECT kind, sender_id, deleted_at IS NOT NULL FROM messages WHERE place = ?1";
+const TARGET: &str = "SELECT kind, sender_id, deleted_at IS NOT NULL FROM messages WHERE place = ?1";
 const REACTIONS: &str = "
     SELECT target, emoji, user_id, count FROM (
         SELECT target, emoji, user_id, seq,
@@ -53,11 +48,7 @@ pub(super) fn history(
         return Ok(None);
     };
     let (sql, from, to) = match range {
-        Range::Before(seq) => (
-            DOWN,
-            reader.first_seq,
-            Seq::new(seq.get().saturating_sub(1)),
-        ),
+        Range::Before(seq) => (DOWN, reader.first_seq, Seq::new(seq.get().saturating_sub(1))),
         Range::After(seq) => (UP, reader.first_seq.max(seq.next()), Seq::MAX),
     };
     let limit = limit.max(1);
@@ -68,11 +59,7 @@ pub(super) fn history(
         entries.reverse();
     }
     sum_up_reactions(connection, reader.number, &mut entries)?;
-    Ok(Some(HistoryPage {
-        entries,
-        has_more,
-        first_seq: reader.first_seq,
-    }))
+    Ok(Some(HistoryPage { entries, has_more, first_seq: reader.first_seq }))
 }
 
 pub(super) fn span(connection: &Connection, span: &Span) -> Result<Vec<Entry>, StoreError> {
@@ -81,15 +68,7 @@ pub(super) fn span(connection: &Connection, span: &Span) -> Result<Vec<Entry>, S
         return Ok(Vec::new());
     };
     let from = reader.first_seq.max(span.after.next());
-    entries(
-        connection,
-        id,
-        UP,
-        reader.number,
-        from,
-        span.up_to,
-        span.limit,
-    )
+    entries(connection, id, UP, reader.number, from, span.up_to, span.limit)
 }
 
 pub(super) fn target(
@@ -98,8 +77,7 @@ pub(super) fn target(
     user: &UserId,
     seq: Seq,
 ) -> Result<Option<Target>, StoreError> {
-    let Some(reader) = reader(connection, id, user)?.filter(|reader| seq >= reader.first_seq)
-    else {
+    let Some(reader) = reader(connection, id, user)?.filter(|reader| seq >= reader.first_seq) else {
         return Ok(None);
     };
     if seq.get() > row::LAST_SEQ {
@@ -108,12 +86,7 @@ pub(super) fn target(
     let mut statement = connection.prepare_cached(TARGET)?;
     let target = statement
         .query_row([row::place(reader.number, seq)], |row| {
-            Ok(Target {
-                kind: row.get(0)?,
-                sender_id: row.get(1)?,
-                deleted: row.get(2)?,
-                role: reader.role,
-            })
+            Ok(Target { kind: row.get(0)?, sender_id: row.get(1)?, deleted: row.get(2)?, role: reader.role })
         })
         .optional()?;
     Ok(target)
@@ -141,9 +114,7 @@ pub(super) fn by_client_id(
     client_id: ClientId,
 ) -> Result<Option<Entry>, StoreError> {
     let mut statement = connection.prepare_cached(BY_CLIENT_ID)?;
-    let entry = statement
-        .query_row((number, sender, client_id), |row| row::entry(id, row))
-        .optional()?;
+    let entry = statement.query_row((number, sender, client_id), |row| row::entry(id, row)).optional()?;
     Ok(entry)
 }
 
@@ -154,19 +125,11 @@ struct Reader {
 }
 
 /// `None` when the user is not a member.
-fn reader(
-    connection: &Connection,
-    id: ConversationId,
-    user: &UserId,
-) -> rusqlite::Result<Option<Reader>> {
+fn reader(connection: &Connection, id: ConversationId, user: &UserId) -> rusqlite::Result<Option<Reader>> {
     connection
         .prepare_cached(READER)?
         .query_row((id, user), |row| {
-            Ok(Reader {
-                number: row.get(0)?,
-                first_seq: row.get(1)?,
-                role: row.get(2)?,
-            })
+            Ok(Reader { number: row.get(0)?, first_seq: row.get(1)?, role: row.get(2)? })
         })
         .optional()
 }
@@ -185,31 +148,18 @@ fn entries(
     }
     let mut statement = connection.prepare_cached(sql)?;
     let entries = statement
-        .query_map(
-            (
-                row::place(number, from),
-                row::place(number, to),
-                count(limit),
-            ),
-            |row| row::entry(id, row),
-        )?
+        .query_map((row::place(number, from), row::place(number, to), count(limit)), |row| {
+            row::entry(id, row)
+        })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(entries)
 }
 
-fn sum_up_reactions(
-    connection: &Connection,
-    number: i64,
-    entries: &mut [Entry],
-) -> Result<(), StoreError> {
+fn sum_up_reactions(connection: &Connection, number: i64, entries: &mut [Entry]) -> Result<(), StoreError> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
         return Ok(());
     };
-    let between = (
-        row::place(number, first.seq),
-        row::place(number, last.seq),
-        NAMED_REACTIONS,
-    );
+    let between = (row::place(number, first.seq), row::place(number, last.seq), NAMED_REACTIONS);
     let mut by_seq: HashMap<Seq, Vec<Reaction>> = HashMap::new();
     let mut statement = connection.prepare_cached(REACTIONS)?;
     let mut rows = statement.query(between)?;
@@ -218,11 +168,7 @@ fn sum_up_reactions(
         let emoji: String = row.get(1)?;
         // Rows of one emoji follow each other.
         if reactions.last().is_none_or(|last| last.emoji != emoji) {
-            reactions.push(Reaction {
-                emoji,
-                count: row.get(3)?,
-                user_ids: Vec::new(),
-            });
+            reactions.push(Reaction { emoji, count: row.get(3)?, user_ids: Vec::new() });
         }
         if let Some(reaction) = reactions.last_mut() {
             reaction.user_ids.push(row.get(2)?);

@@ -23,11 +23,8 @@ pub(super) fn check(
         });
     }
     let mut statement = connection.prepare_cached(SENDER)?;
-    let sender: Option<(Role, bool)> = statement
-        .query_row((head.id, &entry.sender_id), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
+    let sender: Option<(Role, bool)> =
+        statement.query_row((head.id, &entry.sender_id), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((role, deactivated)) = sender else {
         return Ok(Err(Refusal::NotFound));
     };
@@ -46,9 +43,6 @@ pub(super) fn check(
 const fn changes_the_group(kind: EntryKind) -> bool {
     matches!(
         kind,
-        EntryKind::MemberJoined
-            | EntryKind::MemberLeft
-            | EntryKind::TitleChanged
-            | EntryKind::RoleChanged
+        EntryKind::MemberJoined | EntryKind::MemberLeft | EntryKind::TitleChanged | EntryKind::RoleChanged
     )
 }

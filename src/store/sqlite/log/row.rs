@@ -66,12 +66,10 @@ pub(super) fn extra(body: &Body) -> Result<Option<String>, StoreError> {
         user_ids: body.user_ids.clone(),
         role: body.role,
     };
-    serde_json::to_string(&extra)
-        .map(Some)
-        .map_err(|error| StoreError::Refused {
-            message: "an entry cannot be written as JSON".to_owned(),
-            source: Some(Box::new(error)),
-        })
+    serde_json::to_string(&extra).map(Some).map_err(|error| StoreError::Refused {
+        message: "an entry cannot be written as JSON".to_owned(),
+        source: Some(Box::new(error)),
+    })
 }
 
 /// Reads the row of [`columns`].
@@ -90,10 +88,7 @@ pub(super) fn entry(conversation_id: ConversationId, row: &Row<'_>) -> rusqlite:
         client_id: row.get(4)?,
         body: Body {
             text: row.get(5)?,
-            data: data
-                .map(RawValue::from_string)
-                .transpose()
-                .map_err(|error| not_json(6, error))?,
+            data: data.map(RawValue::from_string).transpose().map_err(|error| not_json(6, error))?,
             target_seq: row.get(7)?,
             reply_to: extra.reply_to,
             mentions: extra.mentions,

@@ -23,11 +23,7 @@ const MESSAGES: &str = "
                   UNION SELECT conversation_id FROM former_members WHERE user_id = ?1))
       AND sender_id = ?1 AND kind IN (0, 1)";
 
-pub(super) fn person(
-    connection: &Connection,
-    user: &UserId,
-    at: Timestamp,
-) -> rusqlite::Result<()> {
+pub(super) fn person(connection: &Connection, user: &UserId, at: Timestamp) -> rusqlite::Result<()> {
     connection.execute(PERSON, (user, at))?;
     connection.execute(SESSIONS, [user])?;
     connection.execute(DEVICES, [user])?;

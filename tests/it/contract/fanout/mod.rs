@@ -5,6 +5,7 @@ mod backends;
 mod leases;
 mod presence;
 mod redis_cluster;
+mod redis_cost;
 mod redis_faults;
 mod redis_tls;
 mod redis_wire;

@@ -31,7 +31,7 @@ async fn server() -> Server {
         ("--tls-key-file", path("key.pem")),
         ("--tls-ca-cert-file", path("authority.pem")),
         ("--tls-auth-clients", "no".to_owned()),
-        ("--requirepass", "secret word".to_owned()),
+        ("--requirepass", "p@ss/w%rd".to_owned()),
     ];
     let options: Vec<&str> = options.iter().flat_map(|(name, value)| [*name, value]).collect();
     let server = Server::start(folder, port, &options);
@@ -41,7 +41,7 @@ async fn server() -> Server {
 
 fn rediss(server: &Server) -> config::Redis {
     let ca_file = Some(server.folder.path().join("authority.pem"));
-    config::Redis { ca_file, ..settings(&format!("rediss://:secret%20word@localhost:{}", server.port)) }
+    config::Redis { ca_file, ..settings(&format!("rediss://:p%40ss%2Fw%25rd@localhost:{}", server.port)) }
 }
 
 #[tokio::test]

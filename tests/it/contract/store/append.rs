@@ -36,11 +36,8 @@ pub async fn seqs_are_given_in_the_order_of_arrival_without_gaps(fixture: &Fixtu
 pub async fn one_refused_entry_takes_no_seq_and_no_other_along(fixture: &Fixture) {
     let [alice, eve] = fixture.users(["alice", "eve"]).await;
     let group = fixture.group(&alice, &[]).await;
-    let batch = [
-        said(group, &alice, "first"),
-        said(group, &eve, "not a member"),
-        said(group, &alice, "second"),
-    ];
+    let batch =
+        [said(group, &alice, "first"), said(group, &eve, "not a member"), said(group, &alice, "second")];
     let outcomes = fixture.append(&batch).await;
     assert!(matches!(&outcomes[0], Appended::Stored(stored) if stored.seq == Seq::new(1)));
     assert!(matches!(outcomes[1], Appended::Refused(Refusal::NotFound)));

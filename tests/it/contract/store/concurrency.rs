@@ -40,9 +40,7 @@ async fn append_at_once(
         all
     };
     let deadline = std::time::Duration::from_secs(60);
-    tokio::time::timeout(deadline, all)
-        .await
-        .expect("writers wait for each other")
+    tokio::time::timeout(deadline, all).await.expect("writers wait for each other")
 }
 
 async fn logs_are_whole(
@@ -51,8 +49,7 @@ async fn logs_are_whole(
     ids: &[ConversationId],
     done: &[(NewEntry, Seq, MessageId)],
 ) {
-    let mut answered: BTreeMap<(ConversationId, Seq), BTreeSet<(MessageId, ClientId)>> =
-        BTreeMap::new();
+    let mut answered: BTreeMap<(ConversationId, Seq), BTreeSet<(MessageId, ClientId)>> = BTreeMap::new();
     for (entry, seq, id) in done {
         let place = answered.entry((entry.conversation_id, *seq)).or_default();
         place.insert((*id, entry.client_id));
@@ -61,10 +58,7 @@ async fn logs_are_whole(
         let log = fixture.log(*id, reader).await;
         let expected: Vec<i64> = (1..=i64::try_from(log.len()).unwrap()).collect();
         assert_eq!(seqs(&log), expected, "a gap");
-        let names: BTreeSet<_> = log
-            .iter()
-            .map(|entry| (&entry.sender_id, entry.client_id))
-            .collect();
+        let names: BTreeSet<_> = log.iter().map(|entry| (&entry.sender_id, entry.client_id)).collect();
         assert_eq!(names.len(), log.len(), "a duplicate");
         for entry in &log {
             let answers = answered.remove(&(*id, entry.seq)).expect("nobody sent it");
@@ -92,11 +86,7 @@ pub async fn two_writers_to_the_same_conversations_leave_no_gap_and_no_deadlock(
         };
         (0..30).map(batch).collect()
     };
-    let writers = vec![
-        writer(&alice, false),
-        writer(&bob, true),
-        writer(&alice, true),
-    ];
+    let writers = vec![writer(&alice, false), writer(&bob, true), writer(&alice, true)];
     let done = append_at_once(fixture, writers).await;
     assert_eq!(done.len(), 3 * 30 * ids.len());
     logs_are_whole(fixture, &bob, &ids, &done).await;
@@ -111,11 +101,7 @@ pub async fn the_same_batches_from_two_writers_are_stored_once(fixture: &Fixture
     let group = fixture.group(&alice, &[&bob]).await;
     let batch = |n: i32| {
         let text = n.to_string();
-        vec![
-            said_to(&alice, &bob, &text),
-            said(group, &bob, &text),
-            said_to(&bob, &alice, &text),
-        ]
+        vec![said_to(&alice, &bob, &text), said(group, &bob, &text), said_to(&bob, &alice, &text)]
     };
     let batches: Vec<_> = (0..30).map(batch).collect();
     let writers = vec![batches.clone(), batches.clone(), batches];
@@ -131,10 +117,8 @@ pub async fn two_people_who_write_to_each_other_at_once_share_one_conversation(f
         let alice = fixture.name(&format!("alice{round}"));
         let bob = fixture.name(&format!("bob{round}"));
         let id = ConversationId::direct(&alice, &bob);
-        let writers = vec![
-            vec![vec![said_to(&alice, &bob, "hello")]],
-            vec![vec![said_to(&bob, &alice, "hello")]],
-        ];
+        let writers =
+            vec![vec![vec![said_to(&alice, &bob, "hello")]], vec![vec![said_to(&bob, &alice, "hello")]]];
         let done = append_at_once(fixture, writers).await;
         logs_are_whole(fixture, &alice, &[id], &done).await;
         assert_eq!(fixture.roles(id).await.len(), 2);
@@ -143,22 +127,12 @@ pub async fn two_people_who_write_to_each_other_at_once_share_one_conversation(f
 
 pub async fn a_group_requested_twice_at_once_is_made_once(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
-    let request = NewGroup {
-        client_id: Some(ClientId::new()),
-        ..new_group(&alice, &[&bob])
-    };
-    let again = NewGroup {
-        id: ConversationId::new(),
-        ..request.clone()
-    };
-    let (one, other) = tokio::join!(
-        fixture.store.create_group(&request),
-        fixture.store.create_group(&again)
-    );
+    let request = NewGroup { client_id: Some(ClientId::new()), ..new_group(&alice, &[&bob]) };
+    let again = NewGroup { id: ConversationId::new(), ..request.clone() };
+    let (one, other) = tokio::join!(fixture.store.create_group(&request), fixture.store.create_group(&again));
     let (one, other) = (one.unwrap(), other.unwrap());
     let made = match (one, other) {
-        (Created::New(id), Created::Existed(found))
-        | (Created::Existed(found), Created::New(id)) => {
+        (Created::New(id), Created::Existed(found)) | (Created::Existed(found), Created::New(id)) => {
             assert_eq!(id, found);
             id
         }

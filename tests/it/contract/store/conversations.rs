@@ -11,16 +11,9 @@ async fn page(
     after: Option<ConversationId>,
     limit: usize,
 ) -> Vec<ConversationId> {
-    let page = PageOf {
-        user_id: user.clone(),
-        after,
-        limit,
-    };
+    let page = PageOf { user_id: user.clone(), after, limit };
     let pages = fixture.store.conversations_of(&[page]).await.unwrap();
-    pages[0]
-        .iter()
-        .map(|conversation| conversation.id)
-        .collect()
+    pages[0].iter().map(|conversation| conversation.id).collect()
 }
 
 pub async fn they_are_listed_by_rising_id_page_by_page(fixture: &Fixture) {
@@ -44,21 +37,14 @@ pub async fn pages_of_many_users_come_in_the_order_asked(fixture: &Fixture) {
     let group = fixture.group(&alice, &[&bob]).await;
     fixture.say(group, &alice, "hello").await;
     let pages: Vec<_> = [&bob, &fixture.name("nobody"), &alice]
-        .map(|user| PageOf {
-            user_id: user.clone(),
-            after: None,
-            limit: 10,
-        })
+        .map(|user| PageOf { user_id: user.clone(), after: None, limit: 10 })
         .into();
     let answers = fixture.store.conversations_of(&pages).await.unwrap();
     let seen: Vec<_> = answers
         .iter()
         .map(|page| page.iter().map(|seen| (seen.role, seen.unread)).collect())
         .collect::<Vec<Vec<_>>>();
-    assert_eq!(
-        seen,
-        [vec![(Role::Member, 1)], vec![], vec![(Role::Owner, 0)]]
-    );
+    assert_eq!(seen, [vec![(Role::Member, 1)], vec![], vec![(Role::Owner, 0)]]);
     let alone = fixture.seen_by(group, &bob).await;
     assert_eq!(answers[0], [alone]);
 }
@@ -81,19 +67,10 @@ pub async fn a_conversation_differs_from_member_to_member(fixture: &Fixture) {
     let positions: Vec<_> = of_bob
         .members
         .iter()
-        .map(|member| {
-            (
-                &member.user_id,
-                member.read_seq.get(),
-                member.delivered_seq.get(),
-            )
-        })
+        .map(|member| (&member.user_id, member.read_seq.get(), member.delivered_seq.get()))
         .collect();
     assert_eq!(positions, [(&alice, 2, 2), (&bob, 0, 0)]);
-    let nowhere = fixture
-        .store
-        .conversation_for(ConversationId::new(), &users)
-        .await;
+    let nowhere = fixture.store.conversation_for(ConversationId::new(), &users).await;
     assert!(nowhere.unwrap().iter().all(Option::is_none));
 }
 

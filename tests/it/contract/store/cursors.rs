@@ -15,12 +15,7 @@ fn position(id: ConversationId, user: &UserId, read: i64, delivered: i64) -> Pos
     }
 }
 
-fn advanced(
-    id: ConversationId,
-    user: &UserId,
-    read: Option<i64>,
-    delivered: Option<i64>,
-) -> Advanced {
+fn advanced(id: ConversationId, user: &UserId, read: Option<i64>, delivered: Option<i64>) -> Advanced {
     Advanced {
         conversation_id: id,
         user_id: user.clone(),
@@ -52,10 +47,7 @@ pub async fn positions_move_forward_within_the_log_and_never_back(fixture: &Fixt
             ((99, 99), moved(Some(4), Some(4))),
         ];
         for ((read, delivered), expected) in steps {
-            let asked = [
-                position(id, &bob, read, delivered),
-                position(id, &eve, 4, 4),
-            ];
+            let asked = [position(id, &bob, read, delivered), position(id, &eve, 4, 4)];
             let answer = fixture.store.advance(&asked).await.unwrap();
             assert_eq!(answer, expected, "read {read}, delivered {delivered}");
         }
@@ -113,12 +105,8 @@ pub async fn unread_counts_texts_alone_and_the_badge_sums_it_up(fixture: &Fixtur
     let group = fixture.group(&alice, &[&bob]).await;
     let direct = fixture.direct(&alice, &bob).await;
     let first = fixture.say(group, &alice, "1").await;
-    fixture
-        .stored(aimed(group, &alice, EntryKind::Edit, first))
-        .await;
-    fixture
-        .stored(aimed(group, &alice, EntryKind::Reaction, first))
-        .await;
+    fixture.stored(aimed(group, &alice, EntryKind::Edit, first)).await;
+    fixture.stored(aimed(group, &alice, EntryKind::Reaction, first)).await;
     let carol = fixture.name("carol");
     let mut joined = about(group, &alice, EntryKind::MemberJoined, &[&carol], None);
     joined.provision = true;

@@ -34,21 +34,13 @@ async fn names(fixture: &Fixture, user: &UserId) -> Vec<String> {
 pub async fn a_device_registers_and_is_listed(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
     let phone = registration(fixture, &alice, "phone", "token");
-    let registered = fixture
-        .store
-        .register_device(&phone)
-        .await
-        .unwrap()
-        .unwrap();
+    let registered = fixture.store.register_device(&phone).await.unwrap().unwrap();
     assert_eq!(registered.device_id, phone.device_id);
     let tablet = registration(fixture, &alice, "a-tablet", "other token");
     fixture.store.register_device(&tablet).await.unwrap();
     let users = [bob, alice];
     let devices = fixture.store.devices_of(&users).await.unwrap();
-    assert_eq!(
-        (devices.len(), devices[0].len(), devices[1].len()),
-        (2, 0, 2)
-    );
+    assert_eq!((devices.len(), devices[0].len(), devices[1].len()), (2, 0, 2));
     assert_eq!(devices[1][0].device_id, tablet.device_id);
     let listed = &devices[1][1];
     assert_eq!(listed.token, phone.token);
@@ -79,10 +71,7 @@ pub async fn a_token_belongs_to_the_last_who_registered_it(fixture: &Fixture) {
     let renamed = registration(fixture, &bob, "new phone", "token");
     fixture.store.register_device(&renamed).await.unwrap();
     assert_eq!(names(fixture, &bob).await, ["new phone"]);
-    let elsewhere = Registration {
-        platform: Platform::Fcm,
-        ..of_alice
-    };
+    let elsewhere = Registration { platform: Platform::Fcm, ..of_alice };
     fixture.store.register_device(&elsewhere).await.unwrap();
     assert_eq!(names(fixture, &bob).await, ["new phone"]);
 }
@@ -102,68 +91,24 @@ pub async fn a_device_is_removed_by_its_user(fixture: &Fixture) {
 pub async fn a_dead_token_is_marked_unless_registered_anew_since(fixture: &Fixture) {
     let [alice] = fixture.users(["alice"]).await;
     let first = registration(fixture, &alice, "phone", "token");
-    let registered = fixture
-        .store
-        .register_device(&first)
-        .await
-        .unwrap()
-        .unwrap();
+    let registered = fixture.store.register_device(&first).await.unwrap().unwrap();
     let at = Timestamp::from_millis(3_000_000);
     let store = &fixture.store;
     let (phone, none) = (device("phone"), device("none"));
     let since = registered.registered_at;
-    assert!(
-        !store
-            .disable_device(&alice, &none, since, at)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !store
-            .quarantine_device(&alice, &none, since, at)
-            .await
-            .unwrap()
-    );
-    assert!(
-        store
-            .disable_device(&alice, &phone, since, at)
-            .await
-            .unwrap()
-    );
-    assert!(
-        store
-            .quarantine_device(&alice, &phone, since, at)
-            .await
-            .unwrap()
-    );
+    assert!(!store.disable_device(&alice, &none, since, at).await.unwrap());
+    assert!(!store.quarantine_device(&alice, &none, since, at).await.unwrap());
+    assert!(store.disable_device(&alice, &phone, since, at).await.unwrap());
+    assert!(store.quarantine_device(&alice, &phone, since, at).await.unwrap());
     let users = [alice.clone()];
     let marked = store.devices_of(&users).await.unwrap().remove(0).remove(0);
-    assert_eq!(
-        (marked.disabled_at, marked.quarantined_at),
-        (Some(at), Some(at))
-    );
+    assert_eq!((marked.disabled_at, marked.quarantined_at), (Some(at), Some(at)));
 
-    let anew = Registration {
-        at: Timestamp::from_millis(2_000_000),
-        ..first
-    };
+    let anew = Registration { at: Timestamp::from_millis(2_000_000), ..first };
     let registered = store.register_device(&anew).await.unwrap().unwrap();
-    assert_eq!(
-        (registered.disabled_at, registered.quarantined_at),
-        (None, None)
-    );
-    assert!(
-        !store
-            .disable_device(&alice, &phone, since, at)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !store
-            .quarantine_device(&alice, &phone, since, at)
-            .await
-            .unwrap()
-    );
+    assert_eq!((registered.disabled_at, registered.quarantined_at), (None, None));
+    assert!(!store.disable_device(&alice, &phone, since, at).await.unwrap());
+    assert!(!store.quarantine_device(&alice, &phone, since, at).await.unwrap());
     let fresh = store.devices_of(&users).await.unwrap().remove(0).remove(0);
     assert_eq!((fresh.disabled_at, fresh.quarantined_at), (None, None));
 }
@@ -176,16 +121,9 @@ pub async fn signing_out_unbinds_the_devices_of_that_sign_in(fixture: &Fixture) 
         expires_at: Timestamp::now().plus(Duration::from_secs(60)),
     };
     fixture.store.create_session(&session).await.unwrap();
-    let bound = Registration {
-        session_id: Some(session.id),
-        ..registration(fixture, &alice, "bound", "token")
-    };
-    let registered = fixture
-        .store
-        .register_device(&bound)
-        .await
-        .unwrap()
-        .unwrap();
+    let bound =
+        Registration { session_id: Some(session.id), ..registration(fixture, &alice, "bound", "token") };
+    let registered = fixture.store.register_device(&bound).await.unwrap().unwrap();
     assert_eq!(registered.session_id, Some(session.id));
     let free = registration(fixture, &alice, "free", "other token");
     fixture.store.register_device(&free).await.unwrap();

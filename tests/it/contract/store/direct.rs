@@ -29,10 +29,7 @@ pub async fn nobody_unknown_is_made_without_leave(fixture: &Fixture) {
     let mut entry = said_to(&alice, &stranger, "hello");
     entry.provision = false;
     assert_eq!(fixture.refused(entry.clone()).await, Refusal::NotFound);
-    let made = fixture
-        .store
-        .profiles(std::slice::from_ref(&stranger))
-        .await;
+    let made = fixture.store.profiles(std::slice::from_ref(&stranger)).await;
     assert_eq!(made.unwrap(), []);
 
     entry.provision = true;
@@ -60,61 +57,34 @@ pub async fn making_it_by_hand_finds_what_is_there(fixture: &Fixture) {
     assert_eq!(created.unwrap(), Created::Existed(id));
 
     let stranger = fixture.name("stranger");
-    let created = fixture
-        .store
-        .create_direct(&alice, &stranger, false, now)
-        .await;
+    let created = fixture.store.create_direct(&alice, &stranger, false, now).await;
     assert_eq!(created.unwrap(), Created::UnknownUser(stranger.clone()));
-    let created = fixture
-        .store
-        .create_direct(&alice, &stranger, true, now)
-        .await;
+    let created = fixture.store.create_direct(&alice, &stranger, true, now).await;
     assert!(matches!(created.unwrap(), Created::New(_)));
 }
 
 pub async fn a_third_user_finds_nothing_to_write_to(fixture: &Fixture) {
     let [alice, bob, eve] = fixture.users(["alice", "bob", "eve"]).await;
     let id = fixture.direct(&alice, &bob).await;
-    assert_eq!(
-        fixture.refused(said(id, &eve, "hi")).await,
-        Refusal::NotFound
-    );
+    assert_eq!(fixture.refused(said(id, &eve, "hi")).await, Refusal::NotFound);
 }
 
 pub async fn whom_the_other_blocked_may_not_write_until_unblocked(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
     let id = fixture.direct(&alice, &bob).await;
     let block = Relation::Block;
-    assert!(
-        fixture
-            .store
-            .add_relation(block, &bob, &alice)
-            .await
-            .unwrap()
-    );
+    assert!(fixture.store.add_relation(block, &bob, &alice).await.unwrap());
     let refusal = fixture.refused(said(id, &alice, "blocked")).await;
     assert_eq!(refusal, Refusal::Forbidden);
     fixture.say(id, &bob, "who blocks may write").await;
-    assert!(
-        fixture
-            .store
-            .remove_relation(block, &bob, &alice)
-            .await
-            .unwrap()
-    );
+    assert!(fixture.store.remove_relation(block, &bob, &alice).await.unwrap());
     fixture.say(id, &alice, "unblocked").await;
 }
 
 pub async fn a_block_from_before_the_conversation_counts(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
     let block = Relation::Block;
-    assert!(
-        fixture
-            .store
-            .add_relation(block, &alice, &bob)
-            .await
-            .unwrap()
-    );
+    assert!(fixture.store.add_relation(block, &alice, &bob).await.unwrap());
     let refusal = fixture.refused(said_to(&bob, &alice, "hello")).await;
     assert_eq!(refusal, Refusal::Forbidden);
     fixture.stored(said_to(&alice, &bob, "hello")).await;
@@ -141,13 +111,7 @@ pub async fn its_members_and_title_do_not_change(fixture: &Fixture) {
     let attempts = [
         about(id, &alice, EntryKind::MemberJoined, &[&eve], None),
         about(id, &alice, EntryKind::MemberLeft, &[&alice], None),
-        about(
-            id,
-            &alice,
-            EntryKind::RoleChanged,
-            &[&bob],
-            Some(Role::Admin),
-        ),
+        about(id, &alice, EntryKind::RoleChanged, &[&bob], Some(Role::Admin)),
         entry(id, &alice, EntryKind::TitleChanged, title.body),
     ];
     for attempt in attempts {

@@ -109,13 +109,7 @@ pub async fn others_messages_are_deleted_by_owner_and_admins_of_a_group_alone(fi
     assert_eq!(refusal, Refusal::Forbidden);
     fixture.stored(delete(group, &alice, seq)).await;
 
-    let promoted = about(
-        group,
-        &alice,
-        EntryKind::RoleChanged,
-        &[&bob],
-        Some(Role::Admin),
-    );
+    let promoted = about(group, &alice, EntryKind::RoleChanged, &[&bob], Some(Role::Admin));
     fixture.stored(promoted).await;
     let seq = fixture.say(group, &alice, "two").await;
     fixture.stored(delete(group, &bob, seq)).await;
@@ -150,10 +144,7 @@ pub async fn entries_of_one_batch_see_each_other(fixture: &Fixture) {
         edit(id, &alice, first),
     ];
     let outcomes = fixture.append(&batch).await;
-    assert!(matches!(
-        outcomes[4],
-        tidings::store::Appended::Refused(Refusal::Conflict)
-    ));
+    assert!(matches!(outcomes[4], tidings::store::Appended::Refused(Refusal::Conflict)));
     let log = fixture.log(id, &bob).await;
     assert_eq!(super::fixture::seqs(&log), [1, 2, 3, 4]);
     assert!(log[0].edited_at.is_some() && log[0].deleted_at.is_some());

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::model::{
-    Body, ClientId, Conversation, ConversationId, ConversationKind, Entry, EntryKind, NewEntry,
-    Refusal, Role, Seq, Timestamp, UserId,
+    Body, ClientId, Conversation, ConversationId, ConversationKind, Entry, EntryKind, NewEntry, Refusal,
+    Role, Seq, Timestamp, UserId,
 };
-use tidings::store::{
-    Appended, Created, HistoryPage, NewGroup, ProfileChange, Range, Store, Stored,
-};
+use tidings::store::{Appended, Created, HistoryPage, NewGroup, ProfileChange, Range, Store, Stored};
 use uuid::Uuid;
 
 /// No test waits longer for anything.
@@ -28,11 +26,7 @@ impl Fixture {
     pub fn new(store: Arc<dyn Store>, ground: impl Any + Send + Sync) -> Self {
         let mut suffix = Uuid::new_v4().simple().to_string();
         suffix.truncate(12);
-        Self {
-            store,
-            suffix,
-            _ground: Box::new(ground),
-        }
+        Self { store, suffix, _ground: Box::new(ground) }
     }
 
     /// A name of this test alone; names sort as `name` does.
@@ -51,11 +45,7 @@ impl Fixture {
     }
 
     pub async fn direct(&self, one: &UserId, other: &UserId) -> ConversationId {
-        let created = self
-            .store
-            .create_direct(one, other, true, Timestamp::now())
-            .await
-            .unwrap();
+        let created = self.store.create_direct(one, other, true, Timestamp::now()).await.unwrap();
         match created {
             Created::New(id) | Created::Existed(id) => id,
             Created::UnknownUser(user) => panic!("{user} is not known"),
@@ -63,13 +53,11 @@ impl Fixture {
     }
 
     pub async fn group(&self, owner: &UserId, members: &[&UserId]) -> ConversationId {
-        self.conversation(ConversationKind::Group, owner, members)
-            .await
+        self.conversation(ConversationKind::Group, owner, members).await
     }
 
     pub async fn channel(&self, owner: &UserId, members: &[&UserId]) -> ConversationId {
-        self.conversation(ConversationKind::Channel, owner, members)
-            .await
+        self.conversation(ConversationKind::Channel, owner, members).await
     }
 
     async fn conversation(
@@ -123,23 +111,14 @@ impl Fixture {
         page.entries
     }
 
-    pub async fn page(
-        &self,
-        id: ConversationId,
-        user: &UserId,
-        range: Range,
-        limit: usize,
-    ) -> HistoryPage {
+    pub async fn page(&self, id: ConversationId, user: &UserId, range: Range, limit: usize) -> HistoryPage {
         let page = self.store.history(id, user, range, limit).await.unwrap();
         page.expect("the user is a member")
     }
 
     /// The conversation as a member sees it.
     pub async fn seen_by(&self, id: ConversationId, user: &UserId) -> Conversation {
-        let seen = self
-            .store
-            .conversation_for(id, std::slice::from_ref(user))
-            .await;
+        let seen = self.store.conversation_for(id, std::slice::from_ref(user)).await;
         let seen = seen.unwrap().remove(0);
         seen.expect("the user is a member")
     }
@@ -182,10 +161,7 @@ pub fn entry(id: ConversationId, sender: &UserId, kind: EntryKind, body: Body) -
 }
 
 pub fn said(id: ConversationId, sender: &UserId, text: &str) -> NewEntry {
-    let body = Body {
-        text: Some(text.to_owned()),
-        ..Body::default()
-    };
+    let body = Body { text: Some(text.to_owned()), ..Body::default() };
     entry(id, sender, EntryKind::Text, body)
 }
 
@@ -203,12 +179,7 @@ pub fn said_to(sender: &UserId, peer: &UserId, text: &str) -> NewEntry {
 pub fn aimed(id: ConversationId, sender: &UserId, kind: EntryKind, target: Seq) -> NewEntry {
     let text = (kind == EntryKind::Edit).then(|| "edited".to_owned());
     let emoji = (kind == EntryKind::Reaction).then(|| "👍".to_owned());
-    let body = Body {
-        text,
-        emoji,
-        target_seq: Some(target),
-        ..Body::default()
-    };
+    let body = Body { text, emoji, target_seq: Some(target), ..Body::default() };
     entry(id, sender, kind, body)
 }
 
@@ -220,21 +191,13 @@ pub fn about(
     users: &[&UserId],
     role: Option<Role>,
 ) -> NewEntry {
-    let body = Body {
-        user_ids: users.iter().copied().cloned().collect(),
-        role,
-        ..Body::default()
-    };
+    let body = Body { user_ids: users.iter().copied().cloned().collect(), role, ..Body::default() };
     entry(id, sender, kind, body)
 }
 
 pub fn texts(entries: &[Entry]) -> Vec<&str> {
     let text = |entry: &'_ Entry| entry.body.text.is_some();
-    entries
-        .iter()
-        .filter(|entry| text(entry))
-        .filter_map(|entry| entry.body.text.as_deref())
-        .collect()
+    entries.iter().filter(|entry| text(entry)).filter_map(|entry| entry.body.text.as_deref()).collect()
 }
 
 pub fn seqs(entries: &[Entry]) -> Vec<i64> {

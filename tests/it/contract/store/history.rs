@@ -12,13 +12,7 @@ async fn ten_texts(fixture: &Fixture, id: ConversationId, sender: &UserId) {
 }
 
 fn span(id: ConversationId, user: &UserId, after: i64, up_to: i64, limit: usize) -> Span {
-    Span {
-        conversation_id: id,
-        user_id: user.clone(),
-        after: Seq::new(after),
-        up_to: Seq::new(up_to),
-        limit,
-    }
+    Span { conversation_id: id, user_id: user.clone(), after: Seq::new(after), up_to: Seq::new(up_to), limit }
 }
 
 pub async fn pages_ascend_and_say_whether_there_is_more(fixture: &Fixture) {
@@ -90,10 +84,7 @@ pub async fn spans_are_the_oldest_of_their_range_in_the_order_asked(fixture: &Fi
     let answers = fixture.store.spans(&asked).await.unwrap();
     let answers: Vec<_> = answers.iter().map(|entries| seqs(entries)).collect();
     let none = Vec::new;
-    assert_eq!(
-        answers,
-        [vec![8, 9], vec![1, 2, 3, 4], none(), none(), vec![10]]
-    );
+    assert_eq!(answers, [vec![8, 9], vec![1, 2, 3, 4], none(), none(), vec![10]]);
     let entries = fixture.store.spans(&asked[1..2]).await.unwrap().remove(0);
     assert_eq!(texts(&entries), ["1", "2", "3", "4"]);
     assert!(entries.iter().all(|entry| entry.conversation_id == direct));
@@ -108,16 +99,10 @@ pub async fn a_target_is_judged_with_the_role_of_who_asks(fixture: &Fixture) {
     assert_eq!((target.kind, target.role), (EntryKind::Text, Role::Owner));
     assert_eq!((&target.sender_id, target.deleted), (&bob, false));
 
-    let delete = fixture
-        .stored(aimed(group, &bob, EntryKind::Delete, seq))
-        .await;
+    let delete = fixture.stored(aimed(group, &bob, EntryKind::Delete, seq)).await;
     let target = store.target(group, &bob, seq).await.unwrap().unwrap();
     assert_eq!((target.role, target.deleted), (Role::Member, true));
-    let target = store
-        .target(group, &bob, delete.seq)
-        .await
-        .unwrap()
-        .unwrap();
+    let target = store.target(group, &bob, delete.seq).await.unwrap().unwrap();
     assert_eq!(target.kind, EntryKind::Delete);
     for nowhere in [Seq::ZERO, delete.seq.next(), Seq::MAX] {
         assert!(store.target(group, &bob, nowhere).await.unwrap().is_none());

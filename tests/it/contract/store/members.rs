@@ -1,8 +1,6 @@
 //! Entries that change a group's members, roles and title.
 
-use tidings::model::{
-    Body, ConversationId, EntryKind, NewEntry, Refusal, Role, Seq, Timestamp, UserId,
-};
+use tidings::model::{Body, ConversationId, EntryKind, NewEntry, Refusal, Role, Seq, Timestamp, UserId};
 use tidings::store::{Audience, ProfileChange};
 
 use super::Fixture;
@@ -21,19 +19,13 @@ fn promote(id: ConversationId, sender: &UserId, user: &UserId, role: Role) -> Ne
 }
 
 fn retitle(id: ConversationId, sender: &UserId, title: &str) -> NewEntry {
-    let body = Body {
-        text: Some(title.to_owned()),
-        ..Body::default()
-    };
+    let body = Body { text: Some(title.to_owned()), ..Body::default() };
     entry(id, sender, EntryKind::TitleChanged, body)
 }
 
 async fn role_of(fixture: &Fixture, id: ConversationId, user: &UserId) -> Option<Role> {
     let roles = fixture.roles(id).await;
-    roles
-        .iter()
-        .find(|(id, _)| id == user)
-        .map(|(_, role)| *role)
+    roles.iter().find(|(id, _)| id == user).map(|(_, role)| *role)
 }
 
 pub async fn newcomers_see_history_from_their_joining_on(fixture: &Fixture) {
@@ -97,9 +89,7 @@ pub async fn only_owner_and_admins_add_and_remove_and_name(fixture: &Fixture) {
     for attempt in attempts() {
         assert_eq!(fixture.refused(attempt).await, Refusal::Forbidden);
     }
-    let promotion = fixture
-        .stored(promote(group, &alice, &bob, Role::Admin))
-        .await;
+    let promotion = fixture.stored(promote(group, &alice, &bob, Role::Admin)).await;
     assert_eq!(promotion.members_seq, promotion.seq);
     assert_eq!(promotion.audience, Audience::default());
     // Admins may all of it; who was removed cannot be promoted.
@@ -166,9 +156,7 @@ pub async fn nobody_to_remove_is_a_conflict(fixture: &Fixture) {
 pub async fn an_admin_may_not_touch_the_owner(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
     let group = fixture.group(&alice, &[&bob]).await;
-    fixture
-        .stored(promote(group, &alice, &bob, Role::Admin))
-        .await;
+    fixture.stored(promote(group, &alice, &bob, Role::Admin)).await;
     let attempts = [
         leave(group, &bob, &[&alice]),
         promote(group, &bob, &alice, Role::Member),
@@ -183,14 +171,10 @@ pub async fn an_admin_may_not_touch_the_owner(fixture: &Fixture) {
 pub async fn the_owner_hands_the_group_on(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
     let group = fixture.group(&alice, &[&bob]).await;
-    fixture
-        .stored(promote(group, &alice, &bob, Role::Owner))
-        .await;
+    fixture.stored(promote(group, &alice, &bob, Role::Owner)).await;
     let expected = [(alice.clone(), Role::Admin), (bob.clone(), Role::Owner)];
     assert_eq!(fixture.roles(group).await, expected);
-    fixture
-        .stored(promote(group, &bob, &alice, Role::Member))
-        .await;
+    fixture.stored(promote(group, &bob, &alice, Role::Member)).await;
     assert_eq!(role_of(fixture, group, &alice).await, Some(Role::Member));
 }
 
@@ -199,19 +183,11 @@ pub async fn when_the_owner_leaves_the_oldest_admin_follows(fixture: &Fixture) {
     let group = fixture.group(&alice, &[&bob]).await;
     fixture.stored(join(group, &alice, &[&dave])).await;
     fixture.stored(join(group, &alice, &[&carol])).await;
-    fixture
-        .stored(promote(group, &alice, &carol, Role::Admin))
-        .await;
-    fixture
-        .stored(promote(group, &alice, &dave, Role::Admin))
-        .await;
+    fixture.stored(promote(group, &alice, &carol, Role::Admin)).await;
+    fixture.stored(promote(group, &alice, &dave, Role::Admin)).await;
     fixture.stored(leave(group, &alice, &[&alice])).await;
     // Dave joined before Carol, Bob is older but no admin.
-    let expected = [
-        (bob.clone(), Role::Member),
-        (carol.clone(), Role::Admin),
-        (dave.clone(), Role::Owner),
-    ];
+    let expected = [(bob.clone(), Role::Member), (carol.clone(), Role::Admin), (dave.clone(), Role::Owner)];
     assert_eq!(fixture.roles(group).await, expected);
 
     fixture.stored(leave(group, &dave, &[&carol])).await;

@@ -32,12 +32,9 @@ pub async fn a_history_sums_them_up_the_earliest_first(fixture: &Fixture) {
     let group = fixture.group(&bob, &[&alice]).await;
     let first = fixture.say(group, &alice, "first").await;
     let second = fixture.say(group, &alice, "second").await;
-    for (user, target, emoji) in [
-        (&bob, first, "🎉"),
-        (&alice, first, "👍"),
-        (&alice, first, "🎉"),
-        (&alice, second, "👍"),
-    ] {
+    for (user, target, emoji) in
+        [(&bob, first, "🎉"), (&alice, first, "👍"), (&alice, first, "🎉"), (&alice, second, "👍")]
+    {
         fixture.stored(react(group, user, target, emoji)).await;
     }
     let log = fixture.log(group, &alice).await;
@@ -46,10 +43,7 @@ pub async fn a_history_sums_them_up_the_earliest_first(fixture: &Fixture) {
         count: i64::try_from(user_ids.len()).unwrap(),
         user_ids: user_ids.iter().copied().cloned().collect(),
     };
-    assert_eq!(
-        log[0].reactions,
-        [reaction("🎉", &[&bob, &alice]), reaction("👍", &[&alice])]
-    );
+    assert_eq!(log[0].reactions, [reaction("🎉", &[&bob, &alice]), reaction("👍", &[&alice])]);
     assert_eq!(log[1].reactions, [reaction("👍", &[&alice])]);
     assert_eq!(log[2].reactions, []);
     assert_eq!(log[2].kind, EntryKind::Reaction);
@@ -58,9 +52,7 @@ pub async fn a_history_sums_them_up_the_earliest_first(fixture: &Fixture) {
 
 pub async fn many_are_counted_and_twenty_named(fixture: &Fixture) {
     let [owner] = fixture.users(["owner"]).await;
-    let crowd: Vec<UserId> = (0..23)
-        .map(|n| fixture.name(&format!("user{n:02}")))
-        .collect();
+    let crowd: Vec<UserId> = (0..23).map(|n| fixture.name(&format!("user{n:02}"))).collect();
     let members: Vec<&UserId> = crowd.iter().collect();
     let group = fixture.group(&owner, &members).await;
     let seq = fixture.say(group, &owner, "text").await;
@@ -69,9 +61,7 @@ pub async fn many_are_counted_and_twenty_named(fixture: &Fixture) {
     for user in &reacting {
         fixture.stored(react(group, user, seq, "👍")).await;
     }
-    let page = fixture
-        .page(group, &owner, Range::After(Seq::ZERO), 1)
-        .await;
+    let page = fixture.page(group, &owner, Range::After(Seq::ZERO), 1).await;
     let [reaction] = page.entries[0].reactions.as_slice() else {
         panic!("one emoji: {:?}", page.entries[0].reactions);
     };
@@ -92,11 +82,7 @@ pub async fn the_same_reaction_twice_is_a_conflict_and_so_is_taking_back_none(fi
     fixture.stored(react(id, &bob, seq, "👎")).await;
     fixture.stored(take_back(id, &bob, seq, "👍")).await;
     let log = fixture.log(id, &alice).await;
-    let emoji: Vec<_> = log[0]
-        .reactions
-        .iter()
-        .map(|one| one.emoji.as_str())
-        .collect();
+    let emoji: Vec<_> = log[0].reactions.iter().map(|one| one.emoji.as_str()).collect();
     assert_eq!(emoji, ["👎"]);
     assert!(log[3].body.remove);
 }
@@ -106,9 +92,7 @@ pub async fn only_a_text_that_is_there_is_reacted_to(fixture: &Fixture) {
     let id = fixture.direct(&alice, &bob).await;
     let seq = fixture.say(id, &alice, "text").await;
     let reaction = fixture.stored(react(id, &bob, seq, "👍")).await.seq;
-    fixture
-        .stored(aimed(id, &alice, EntryKind::Delete, seq))
-        .await;
+    fixture.stored(aimed(id, &alice, EntryKind::Delete, seq)).await;
     for target in [seq, reaction, Seq::new(99)] {
         let refusal = fixture.refused(react(id, &bob, target, "🎉")).await;
         assert_eq!(refusal, Refusal::Conflict);

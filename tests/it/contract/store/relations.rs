@@ -13,12 +13,7 @@ pub async fn a_relation_is_added_listed_and_removed(fixture: &Fixture) {
             assert!(store.add_relation(relation, &alice, other).await.unwrap());
         }
         let stranger = fixture.name("stranger");
-        assert!(
-            !store
-                .add_relation(relation, &alice, &stranger)
-                .await
-                .unwrap()
-        );
+        assert!(!store.add_relation(relation, &alice, &stranger).await.unwrap());
         let others = store.relations(relation, &alice).await.unwrap();
         assert_eq!(others, [bob.clone(), carol.clone()]);
         assert!(store.is_related(relation, &alice, &bob).await.unwrap());
@@ -32,9 +27,7 @@ pub async fn a_relation_is_added_listed_and_removed(fixture: &Fixture) {
     assert_eq!(store.relations(Contact, &alice).await.unwrap(), [carol]);
 }
 
-pub async fn presence_is_visible_to_contacts_and_to_those_who_share_a_conversation(
-    fixture: &Fixture,
-) {
+pub async fn presence_is_visible_to_contacts_and_to_those_who_share_a_conversation(fixture: &Fixture) {
     let names = ["adder", "added", "direct", "group", "stranger", "viewer"];
     let [adder, added, direct, group, stranger, viewer] = fixture.users(names).await;
     let store = &fixture.store;
@@ -43,14 +36,7 @@ pub async fn presence_is_visible_to_contacts_and_to_those_who_share_a_conversati
     fixture.direct(&direct, &viewer).await;
     fixture.group(&stranger, &[&added]).await;
     fixture.group(&group, &[&viewer, &direct]).await;
-    let targets = [
-        adder.clone(),
-        added,
-        direct.clone(),
-        group.clone(),
-        stranger,
-        viewer.clone(),
-    ];
+    let targets = [adder.clone(), added, direct.clone(), group.clone(), stranger, viewer.clone()];
     let mut visible = store.visible_to(&viewer, &targets).await.unwrap();
     visible.sort();
     assert_eq!(visible, [adder, direct, group, viewer]);

@@ -52,9 +52,8 @@ pub async fn a_repetition_within_a_batch_is_found(fixture: &Fixture) {
 pub async fn a_whole_batch_again_changes_nothing(fixture: &Fixture) {
     let [alice, bob] = fixture.users(["alice", "bob"]).await;
     let id = fixture.direct(&alice, &bob).await;
-    let batch: Vec<_> = (0..50)
-        .map(|n| said(id, if n % 3 == 0 { &bob } else { &alice }, &n.to_string()))
-        .collect();
+    let batch: Vec<_> =
+        (0..50).map(|n| said(id, if n % 3 == 0 { &bob } else { &alice }, &n.to_string())).collect();
     let ids = |outcomes: Vec<Appended>, again: bool| -> Vec<_> {
         outcomes
             .into_iter()
@@ -78,14 +77,8 @@ pub async fn the_same_client_id_elsewhere_or_of_another_is_another_entry(fixture
     let one = fixture.group(&alice, &[&bob]).await;
     let other = fixture.group(&alice, &[&bob]).await;
     let entry = said(one, &alice, "text");
-    let elsewhere = NewEntry {
-        conversation_id: other,
-        ..entry.clone()
-    };
-    let of_another = NewEntry {
-        sender_id: bob.clone(),
-        ..entry.clone()
-    };
+    let elsewhere = NewEntry { conversation_id: other, ..entry.clone() };
+    let of_another = NewEntry { sender_id: bob.clone(), ..entry.clone() };
     for outcome in fixture.append(&[entry, elsewhere, of_another]).await {
         assert!(matches!(outcome, Appended::Stored(stored) if stored.original.is_none()));
     }
@@ -108,13 +101,7 @@ pub async fn a_sender_who_may_write_no_more_hears_of_what_was_stored(fixture: &F
     let entry = said_to(&alice, &bob, "before the block");
     fixture.stored(entry.clone()).await;
     let block = Relation::Block;
-    assert!(
-        fixture
-            .store
-            .add_relation(block, &bob, &alice)
-            .await
-            .unwrap()
-    );
+    assert!(fixture.store.add_relation(block, &bob, &alice).await.unwrap());
     original(fixture, entry).await;
 }
 
@@ -124,13 +111,7 @@ pub async fn effects_are_taken_once(fixture: &Fixture) {
     let seq = fixture.say(group, &alice, "text").await;
     let reaction = aimed(group, &bob, EntryKind::Reaction, seq);
     let joined = about(group, &alice, EntryKind::MemberJoined, &[&carol], None);
-    let demoted = about(
-        group,
-        &alice,
-        EntryKind::RoleChanged,
-        &[&bob],
-        Some(Role::Admin),
-    );
+    let demoted = about(group, &alice, EntryKind::RoleChanged, &[&bob], Some(Role::Admin));
     let delete = aimed(group, &alice, EntryKind::Delete, seq);
     for entry in [reaction, joined, demoted, delete] {
         let first = fixture.stored(entry.clone()).await;

@@ -29,9 +29,7 @@ pub async fn old_entries_go_and_history_begins_later(fixture: &Fixture) {
         say_at(fixture, one, &alice, LONG_AGO + offset).await;
     }
     say_at(fixture, other, &alice, LONG_AGO).await;
-    fixture
-        .stored(aimed(other, &bob, EntryKind::Reaction, Seq::new(1)))
-        .await;
+    fixture.stored(aimed(other, &bob, EntryKind::Reaction, Seq::new(1))).await;
 
     assert_eq!(expire(fixture, LONG_AGO, 100).await, 0);
     // At most as many as asked, until none is left.

@@ -9,12 +9,7 @@ use super::Fixture;
 use super::fixture::{aimed, said};
 
 fn asks(user: &UserId) -> Admission {
-    Admission {
-        user_id: user.clone(),
-        issued_at: Some(Timestamp::now()),
-        session_id: None,
-        provision: false,
-    }
+    Admission { user_id: user.clone(), issued_at: Some(Timestamp::now()), session_id: None, provision: false }
 }
 
 async fn is_admitted(fixture: &Fixture, admission: Admission) -> Result<(), Denial> {
@@ -42,31 +37,18 @@ async fn signed_in(fixture: &Fixture, user: &UserId) -> SessionId {
 pub async fn a_known_user_is_admitted_and_an_unknown_one_only_made_on_request(fixture: &Fixture) {
     let [known] = fixture.users(["known"]).await;
     let (unknown, made) = (fixture.name("unknown"), fixture.name("made"));
-    let wanted = Admission {
-        provision: true,
-        ..asks(&made)
-    };
-    let answers = fixture
-        .store
-        .admit(&[asks(&unknown), wanted, asks(&known)])
-        .await
-        .unwrap();
+    let wanted = Admission { provision: true, ..asks(&made) };
+    let answers = fixture.store.admit(&[asks(&unknown), wanted, asks(&known)]).await.unwrap();
     assert_eq!(answers, [Err(Denial::Unknown), Ok(()), Ok(())]);
     assert_eq!(is_admitted(fixture, asks(&made)).await, Ok(()));
-    assert_eq!(
-        is_admitted(fixture, asks(&unknown)).await,
-        Err(Denial::Unknown)
-    );
+    assert_eq!(is_admitted(fixture, asks(&unknown)).await, Err(Denial::Unknown));
 }
 
 pub async fn a_deactivated_user_is_denied_until_provisioned_again(fixture: &Fixture) {
     let [user] = fixture.users(["user"]).await;
     let at = Timestamp::now();
     assert!(fixture.store.deactivate(&user, at).await.unwrap());
-    assert_eq!(
-        is_admitted(fixture, asks(&user)).await,
-        Err(Denial::Deactivated)
-    );
+    assert_eq!(is_admitted(fixture, asks(&user)).await, Err(Denial::Deactivated));
     let profile = fixture.store.profiles(std::slice::from_ref(&user)).await;
     assert_eq!(profile.unwrap()[0].deactivated_at, Some(at));
 
@@ -74,23 +56,14 @@ pub async fn a_deactivated_user_is_denied_until_provisioned_again(fixture: &Fixt
     let profile = fixture.store.provision(&user, &again).await.unwrap();
     assert_eq!(profile.deactivated_at, None);
     assert_eq!(is_admitted(fixture, asks(&user)).await, Ok(()));
-    assert!(
-        !fixture
-            .store
-            .deactivate(&fixture.name("none"), at)
-            .await
-            .unwrap()
-    );
+    assert!(!fixture.store.deactivate(&fixture.name("none"), at).await.unwrap());
 }
 
 pub async fn a_token_older_than_the_revocation_is_denied(fixture: &Fixture) {
     let [user] = fixture.users(["user"]).await;
     let at = Timestamp::now();
     assert!(fixture.store.revoke(&user, at).await.unwrap());
-    let issued = |issued_at| Admission {
-        issued_at,
-        ..asks(&user)
-    };
+    let issued = |issued_at| Admission { issued_at, ..asks(&user) };
     let before = Timestamp::from_millis(at.as_millis() - 1);
     let denied = Err(Denial::Revoked);
     assert_eq!(is_admitted(fixture, issued(Some(before))).await, denied);
@@ -99,13 +72,7 @@ pub async fn a_token_older_than_the_revocation_is_denied(fixture: &Fixture) {
     // An earlier revocation does not take a later one back.
     assert!(fixture.store.revoke(&user, before).await.unwrap());
     assert_eq!(is_admitted(fixture, issued(Some(before))).await, denied);
-    assert!(
-        !fixture
-            .store
-            .revoke(&fixture.name("none"), at)
-            .await
-            .unwrap()
-    );
+    assert!(!fixture.store.revoke(&fixture.name("none"), at).await.unwrap());
 }
 
 pub async fn an_account_is_made_once_and_takes_nobody_over(fixture: &Fixture) {
@@ -118,10 +85,7 @@ pub async fn an_account_is_made_once_and_takes_nobody_over(fixture: &Fixture) {
 
     let hash = fixture.store.password_hash(&new).await.unwrap();
     assert_eq!(hash.as_deref(), Some("$argon2id$hash"));
-    assert_eq!(
-        fixture.store.password_hash(&provisioned).await.unwrap(),
-        None
-    );
+    assert_eq!(fixture.store.password_hash(&provisioned).await.unwrap(), None);
     let profile = fixture.store.profiles(std::slice::from_ref(&new)).await;
     assert_eq!(profile.unwrap()[0].display_name.as_deref(), Some("Alice"));
 }
@@ -138,10 +102,7 @@ pub async fn a_deactivated_account_has_no_password_to_sign_in_with(fixture: &Fix
 pub async fn a_sign_in_admits_until_it_ends(fixture: &Fixture) {
     let [user, other] = fixture.users(["user", "other"]).await;
     let session = signed_in(fixture, &user).await;
-    let with = |user: &UserId, session| Admission {
-        session_id: Some(session),
-        ..asks(user)
-    };
+    let with = |user: &UserId, session| Admission { session_id: Some(session), ..asks(user) };
     assert_eq!(is_admitted(fixture, with(&user, session)).await, Ok(()));
     let denied = Err(Denial::Revoked);
     assert_eq!(is_admitted(fixture, with(&other, session)).await, denied);
@@ -162,10 +123,7 @@ pub async fn deactivating_ends_the_sign_ins(fixture: &Fixture) {
     assert!(fixture.store.deactivate(&user, now).await.unwrap());
     let again = ProfileChange::default();
     fixture.store.provision(&user, &again).await.unwrap();
-    let admission = Admission {
-        session_id: Some(session),
-        ..asks(&user)
-    };
+    let admission = Admission { session_id: Some(session), ..asks(&user) };
     assert_eq!(is_admitted(fixture, admission).await, Err(Denial::Revoked));
 }
 
@@ -175,18 +133,12 @@ pub async fn a_profile_changes_field_by_field(fixture: &Fixture) {
         display_name: Some(Some("Ada".to_owned())),
         avatar_url: Some(Some("https://example.org/a.png".to_owned())),
     };
-    assert_eq!(
-        fixture.store.change_profile(&user, &both).await.unwrap(),
-        None
-    );
+    assert_eq!(fixture.store.change_profile(&user, &both).await.unwrap(), None);
     let profile = fixture.store.provision(&user, &both).await.unwrap();
     assert_eq!(profile.id, user);
     assert_eq!(profile.display_name.as_deref(), Some("Ada"));
 
-    let without_avatar = ProfileChange {
-        display_name: None,
-        avatar_url: Some(None),
-    };
+    let without_avatar = ProfileChange { display_name: None, avatar_url: Some(None) };
     let changed = fixture.store.change_profile(&user, &without_avatar).await;
     let changed = changed.unwrap().unwrap();
     assert_eq!(changed.display_name.as_deref(), Some("Ada"));
@@ -198,10 +150,7 @@ pub async fn a_profile_changes_field_by_field(fixture: &Fixture) {
 
 pub async fn erasing_removes_the_person_and_their_texts(fixture: &Fixture) {
     let [owner, person] = fixture.users(["owner", "person"]).await;
-    let name = ProfileChange {
-        display_name: Some(Some("Person".to_owned())),
-        avatar_url: None,
-    };
+    let name = ProfileChange { display_name: Some(Some("Person".to_owned())), avatar_url: None };
     fixture.store.provision(&person, &name).await.unwrap();
     let group = fixture.group(&owner, &[&person]).await;
     fixture.say(group, &owner, "stays").await;
@@ -215,13 +164,7 @@ pub async fn erasing_removes_the_person_and_their_texts(fixture: &Fixture) {
 
     let at = Timestamp::now();
     assert!(fixture.store.erase(&person, at).await.unwrap());
-    assert!(
-        !fixture
-            .store
-            .erase(&fixture.name("none"), at)
-            .await
-            .unwrap()
-    );
+    assert!(!fixture.store.erase(&fixture.name("none"), at).await.unwrap());
     let profiles = fixture.store.profiles(std::slice::from_ref(&person)).await;
     let profile = profiles.unwrap().remove(0);
     assert_eq!(profile.display_name, None);

@@ -10,8 +10,7 @@ use crate::model::{ConversationId, Entry, NewEntry, Refusal, Role, UserId};
 use crate::store::{Audience, StoreError};
 
 const ROLE: &str = "SELECT role FROM members WHERE conversation_id = ?1 AND user_id = ?2";
-const JOINED_AT: &str =
-    "SELECT history_from_seq FROM members WHERE conversation_id = ?1 AND user_id = ?2";
+const JOINED_AT: &str = "SELECT history_from_seq FROM members WHERE conversation_id = ?1 AND user_id = ?2";
 const COUNT: &str = "UPDATE conversations SET member_count = member_count + ?2 WHERE number = ?1";
 const REMOVE: &str = "DELETE FROM members WHERE conversation_id = ?1 AND user_id = ?2";
 const REMEMBER: &str = "
@@ -48,23 +47,14 @@ pub(super) fn join(
         }
     }
     let seq = head.last_seq.next();
-    let start = Start {
-        history_from: seq,
-        read: seq,
-        read_texts: head.text_count,
-    };
+    let start = Start { history_from: seq, read: seq, read_texts: head.text_count };
     for user in &newcomers {
         users::make(connection, user, entry.received_at())?;
         add_member(connection, head.id, user, head.kind, role, start)?;
     }
-    connection
-        .prepare_cached(COUNT)?
-        .execute((head.number, count(newcomers.len())))?;
+    connection.prepare_cached(COUNT)?.execute((head.number, count(newcomers.len())))?;
     head.members_seq = seq;
-    Ok(Ok(Audience {
-        joined: newcomers.into_iter().cloned().collect(),
-        left: Vec::new(),
-    }))
+    Ok(Ok(Audience { joined: newcomers.into_iter().cloned().collect(), left: Vec::new() }))
 }
 
 pub(super) fn leave(
@@ -94,30 +84,19 @@ pub(super) fn leave(
         return Ok(Err(Refusal::Conflict));
     }
     for user in &left {
-        connection
-            .prepare_cached(REMOVE)?
-            .execute((head.id, user))?;
-        connection
-            .prepare_cached(REMEMBER)?
-            .execute((user, head.id))?;
+        connection.prepare_cached(REMOVE)?.execute((head.id, user))?;
+        connection.prepare_cached(REMEMBER)?.execute((user, head.id))?;
     }
-    connection
-        .prepare_cached(COUNT)?
-        .execute((head.number, -count(left.len())))?;
+    connection.prepare_cached(COUNT)?.execute((head.number, -count(left.len())))?;
     if owner_left {
-        let successor: Option<UserId> = connection
-            .prepare_cached(SUCCESSOR)?
-            .query_row([head.id], |row| row.get(0))
-            .optional()?;
+        let successor: Option<UserId> =
+            connection.prepare_cached(SUCCESSOR)?.query_row([head.id], |row| row.get(0)).optional()?;
         if let Some(successor) = successor {
             set_role(connection, head.id, &successor, Role::Owner)?;
         }
     }
     head.members_seq = head.last_seq.next();
-    Ok(Ok(Audience {
-        joined: Vec::new(),
-        left,
-    }))
+    Ok(Ok(Audience { joined: Vec::new(), left }))
 }
 
 pub(super) fn change_role(
@@ -191,25 +170,11 @@ pub(super) fn gone(connection: &Connection, entry: &Entry) -> rusqlite::Result<V
     Ok(gone)
 }
 
-fn role_of(
-    connection: &Connection,
-    id: ConversationId,
-    user: &UserId,
-) -> rusqlite::Result<Option<Role>> {
-    connection
-        .prepare_cached(ROLE)?
-        .query_row((id, user), |row| row.get(0))
-        .optional()
+fn role_of(connection: &Connection, id: ConversationId, user: &UserId) -> rusqlite::Result<Option<Role>> {
+    connection.prepare_cached(ROLE)?.query_row((id, user), |row| row.get(0)).optional()
 }
 
-fn set_role(
-    connection: &Connection,
-    id: ConversationId,
-    user: &UserId,
-    role: Role,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(SET_ROLE)?
-        .execute((id, user, role))?;
+fn set_role(connection: &Connection, id: ConversationId, user: &UserId, role: Role) -> rusqlite::Result<()> {
+    connection.prepare_cached(SET_ROLE)?.execute((id, user, role))?;
     Ok(())
 }

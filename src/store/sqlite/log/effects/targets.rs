@@ -58,9 +58,7 @@ pub(super) fn delete(
         Ok(target) => target,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    connection
-        .prepare_cached(BLANK)?
-        .execute((target.place, entry.received_at()))?;
+    connection.prepare_cached(BLANK)?.execute((target.place, entry.received_at()))?;
     connection.prepare_cached(BLANK_EDITS)?.execute((
         head.number,
         row::seq_at(target.place),
@@ -83,9 +81,7 @@ pub(super) fn react(
         return Ok(Err(Refusal::Conflict));
     };
     let changed = if entry.body.remove {
-        connection
-            .prepare_cached(TAKE_BACK)?
-            .execute((target.place, emoji, &entry.sender_id))?
+        connection.prepare_cached(TAKE_BACK)?.execute((target.place, emoji, &entry.sender_id))?
     } else {
         connection.prepare_cached(REACT)?.execute((
             target.place,
@@ -94,11 +90,7 @@ pub(super) fn react(
             head.last_seq.next(),
         ))?
     };
-    Ok(if changed == 1 {
-        Ok(())
-    } else {
-        Err(Refusal::Conflict)
-    })
+    Ok(if changed == 1 { Ok(()) } else { Err(Refusal::Conflict) })
 }
 
 struct Aim {
@@ -109,11 +101,7 @@ struct Aim {
 }
 
 /// The entry's target; a conflict when there is none that the sender can see.
-fn aim(
-    connection: &Connection,
-    head: &Head,
-    entry: &NewEntry,
-) -> Result<Result<Aim, Refusal>, StoreError> {
+fn aim(connection: &Connection, head: &Head, entry: &NewEntry) -> Result<Result<Aim, Refusal>, StoreError> {
     let Some(seq) = entry.body.target_seq.filter(|seq| *seq <= head.last_seq) else {
         return Ok(Err(Refusal::Conflict));
     };
@@ -123,11 +111,7 @@ fn aim(
         .query_row((place, seq, head.id, &entry.sender_id), |row| {
             let kind: EntryKind = row.get(0)?;
             let deleted: bool = row.get(2)?;
-            Ok(Aim {
-                place,
-                sender_id: row.get(1)?,
-                gone: deleted || kind != EntryKind::Text,
-            })
+            Ok(Aim { place, sender_id: row.get(1)?, gone: deleted || kind != EntryKind::Text })
         })
         .optional()?;
     Ok(found.ok_or(Refusal::Conflict))

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs the checks of this project; without arguments all of them. Installs what is missing on Debian.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+stages=("$@")
+[ ${#stages[@]} -gt 0 ] || stages=(lint unit integration web ops)
+ran=()
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf 'test: %s\n' "$*" >&2; exit 1; }
+
+# packages COMMAND:PACKAGE … installs the packages whose commands are missing.
+packages() {
+  local missing=()
+  for pair in "$@"; do
+    [ -e "${pair%%:*}" ] || command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || die "install ${missing[*]} (Debian package names), then start this again"
+  say "installing ${missing[*]}"
+  apt-get update -qq
+  # No services: the tests start their own, on free ports.
+  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# tool NAME: a cargo subcommand, prebuilt from a Python package.
+tool() {
+  command -v "cargo-$1" >/dev/null && return
+  [ -x "target/tools/bin/cargo-$1" ] && return
+  packages python3:python3
+  [ -d target/tools ] || python3 -m venv target/tools || { packages /usr/share/doc/python3-venv:python3-venv; python3 -m venv target/tools; }
+  target/tools/bin/pip install -q --disable-pip-version-check "astral-dev-toolchain-cargo-$1"
+}
+
+services() {
+  local wanted=()
+  [ -n "${TIDINGS_TEST_POSTGRES_URL:-}" ] || wanted+=("/usr/lib/postgresql:postgresql")
+  [ -n "${TIDINGS_TEST_REDIS_URL:-}" ] || wanted+=("redis-server:redis-server")
+  [ -n "${TIDINGS_TEST_RABBITMQ_URL:-}" ] || wanted+=("/usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server")
+  [ ${#wanted[@]} -eq 0 ] || packages "${wanted[@]}"
+}
+
+lint() {
+  say "formatting"
+  cargo fmt --all --check
+  say "clippy"
+  cargo clippy --locked --workspace --all-targets -- -D warnings
+  say "dependencies: bans, licences, sources"
+  tool deny
+  PATH="$PWD/target/tools/bin:$PATH" cargo deny --offline check bans licenses sources
+  say "dependencies: advisories"
+  tool audit
+  local audit=(cargo audit -q)
+  if [ -d ../shared/advisory-db ]; then
+    PATH="$PWD/target/tools/bin:$PATH" "${audit[@]}" --db ../shared/advisory-db --no-fetch --stale
+  elif ! PATH="$PWD/target/tools/bin:$PATH" timeout 120 "${audit[@]}"; then
+    echo "test: the advisory database could not be had, or has something against a dependency (see above)"
+    ran+=("audit: NOT DONE")
+  fi
+}
+
+unit() {
+  say "unit tests"
+  cargo test --locked --workspace --lib --bins
+}
+
+integration() {
+  services
+  say "contract, journey and fault tests"
+  cargo test --locked --workspace --test '*'
+}
+
+web() {
+  packages node:nodejs npm:npm /usr/bin/chromium:chromium
+  say "the JavaScript client"
+  node --test --test-timeout=120000 web/client/test/
+  say "the page in Chromium, the guides' examples"
+  cargo build --locked --bin tidings
+  (cd web/test && npm ci --silent --no-fund --no-audit && TIDINGS_BIN="$OLDPWD/target/debug/tidings" npm test)
+}
+
+ops() { ./scripts/ops-test.sh; }
+
+for stage in "${stages[@]}"; do
+  began=$SECONDS
+  "$stage"
+  ran+=("$stage: passed in $((SECONDS - began)) s")
+done
+say "what ran"
+printf '%s\n' "${ran[@]}"

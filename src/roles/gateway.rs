@@ -1,0 +1,28 @@
+//! `tidings gateway`
+
+use super::front::Front;
+use super::process::Process;
+use super::services::Services;
+use crate::config::Loaded;
+use crate::telemetry::metrics::Role;
+
+/// Runs until it is told to stop.
+pub fn gateway(loaded: Loaded) -> anyhow::Result<()> {
+    loaded.config.services()?;
+    Process::run(loaded, Role::Gateway, run)
+}
+
+async fn run(process: Process) -> anyhow::Result<()> {
+    process.serve_ops().await?;
+    let services = Services::connect(&process)?;
+    if !services.wait_for_schema(&process.lifecycle.soft_stop()).await {
+        return Ok(());
+    }
+    let signing = process.config.auth.signing_secret.clone();
+    let front = Front::start(&process, services.backends(), signing, false).await?;
+    tracing::info!("gateway.ready");
+    process.lifecycle.soft_stop().cancelled().await;
+    front.stop(&process).await;
+    process.lifecycle.stop_hard();
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What people do with Tidings, on one process and on two gateways and two workers.
+
+mod conversations;
+mod messages;
+mod positions;

@@ -1,0 +1,159 @@
+//! The real binary, as a process of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Tests sign their own tokens with it.
+pub const SECRET: &str = "a secret of at least thirty-two bytes, for tests";
+pub const SERVER_KEY: &str = "server-key-for-tests";
+
+/// A process of Tidings; killed when it is dropped.
+pub struct Server {
+    child: Child,
+    pub listen: SocketAddr,
+    pub ops: SocketAddr,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    log: std::path::PathBuf,
+}
+
+/// Below the ports that the system gives to clients, so that nobody takes it in between.
+fn free_port() -> SocketAddr {
+    loop {
+        let port = rand::random_range(20_000..32_000);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().expect("a bound listener has an address");
+        }
+    }
+}
+
+impl Server {
+    /// Starts a role with these settings (`section__key`, value) and waits until it is ready.
+    pub async fn start(role: &str, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::spawned(role, settings);
+        server.ready().await;
+        server
+    }
+
+    /// Starts a role without waiting for it.
+    pub fn spawned(role: &str, settings: &[(&str, &str)]) -> Self {
+        let (listen, ops) = (free_port(), free_port());
+        let mut environment = vec![
+            ("TIDINGS__AUTH__HS256_SECRET".to_owned(), SECRET.to_owned()),
+            ("TIDINGS__AUTH__SERVER_KEYS".to_owned(), SERVER_KEY.to_owned()),
+            ("TIDINGS__SERVER__LISTEN".to_owned(), listen.to_string()),
+            ("TIDINGS__SERVER__OPS_LISTEN".to_owned(), ops.to_string()),
+            ("TIDINGS__DRAIN__READINESS_DELAY".to_owned(), "0s".to_owned()),
+            ("TIDINGS__DRAIN__WINDOW".to_owned(), "1s".to_owned()),
+            ("TIDINGS__LOG__LEVEL".to_owned(), "info".to_owned()),
+        ];
+        for (key, value) in settings {
+            environment.push((format!("TIDINGS__{}", key.to_uppercase()), (*value).to_owned()));
+        }
+        let log = std::env::temp_dir().join(format!("tidings-test-{role}-{}.log", listen.port()));
+        let arguments = vec![role.to_owned()];
+        let child = spawn(&arguments, &environment, &log);
+        Self { child, listen, ops, arguments, environment, log }
+    }
+
+    /// Waits until the operators' port says that it is ready.
+    pub async fn ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let url = format!("http://{}/healthz/ready", self.ops);
+        loop {
+            if let Ok(answer) = reqwest::get(&url).await
+                && answer.status().is_success()
+                && (!self.listens() || tokio::net::TcpStream::connect(self.listen).await.is_ok())
+            {
+                return;
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("{:?} ended with {status}:\n{}", self.arguments, self.output());
+            }
+            assert!(Instant::now() < deadline, "{:?} is not ready:\n{}", self.arguments, self.output());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn listens(&self) -> bool {
+        matches!(self.arguments[0].as_str(), "dev" | "gateway")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
+        assert!(status.expect("kill can be run").success());
+    }
+
+    /// `kill -9`, at once.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Starts it again with the same settings and addresses; does not wait.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.arguments, &self.environment, &self.log);
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub async fn stop(&mut self) -> std::process::ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The value of a metric, all its series added up.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = reqwest::get(format!("http://{}/metrics", self.ops)).await.unwrap().text().await.unwrap();
+        text.lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+}
+
+fn spawn(arguments: &[String], environment: &[(String, String)], log: &std::path::Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(log).expect("a log can be written");
+    let errors = log.try_clone().expect("a file can be opened twice");
+    Command::new(env!("CARGO_BIN_EXE_tidings"))
+        .args(arguments)
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        .spawn()
+        .expect("the binary can be run")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if !std::thread::panicking() {
+            // Kept after a failure, to be read.
+            let _ = std::fs::remove_file(&self.log);
+        }
+    }
+}

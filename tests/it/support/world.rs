@@ -1,0 +1,96 @@
+//! Tidings as a test meets it: one process on the embedded backends, or two gateways and two workers on the services.
+
+use std::net::SocketAddr;
+
+use tempfile::TempDir;
+
+use super::server::Server;
+use super::stack::{Postgres, RabbitMq, Redis, Stack};
+
+/// Where clients connect: the two sides of a conversation use different gateways where there are two.
+pub struct World {
+    pub here: SocketAddr,
+    pub there: SocketAddr,
+    pub servers: Vec<Server>,
+    /// Workers, after the gateways.
+    pub workers: Vec<Server>,
+    _data: Option<TempDir>,
+}
+
+impl World {
+    /// `tidings dev` with a folder of its own.
+    pub async fn dev(settings: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().expect("a folder can be made");
+        let folder = data.path().to_str().expect("the folder's name is text").to_owned();
+        let mut all = vec![("embedded__data_dir", folder.as_str())];
+        all.extend_from_slice(settings);
+        let server = Server::start("dev", &all).await;
+        Self {
+            here: server.listen,
+            there: server.listen,
+            servers: vec![server],
+            workers: Vec::new(),
+            _data: Some(data),
+        }
+    }
+
+    /// Two gateways and two workers on the shared services, with a database, queues and keys of their own.
+    pub async fn roles(settings: &[(&str, &str)]) -> Self {
+        let shared = Stack::shared().await;
+        Self::roles_on(shared.postgres, shared.rabbitmq, shared.redis, settings).await
+    }
+
+    pub async fn roles_on(
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        redis: &Redis,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let database = postgres.database().await;
+        let prefix = format!("t{:08x}", rand::random::<u32>());
+        let mut all = vec![
+            ("postgres__url", database.as_str()),
+            ("rabbitmq__url", rabbitmq.url()),
+            ("rabbitmq__prefix", prefix.as_str()),
+            ("redis__url", redis.url()),
+            ("redis__prefix", prefix.as_str()),
+            ("auth__accounts", "true"),
+            ("auth__signing_secret", "another secret of at least thirty-two bytes"),
+        ];
+        all.extend_from_slice(settings);
+        let mut migrating = Server::spawned("migrate", &all);
+        assert!(migrating.ended().await.success(), "{}", migrating.output());
+        let (one, two, three, four) = tokio::join!(
+            Server::start("gateway", &all),
+            Server::start("gateway", &all),
+            Server::start("worker", &all),
+            Server::start("worker", &all),
+        );
+        Self {
+            here: one.listen,
+            there: two.listen,
+            servers: vec![one, two],
+            workers: vec![three, four],
+            _data: None,
+        }
+    }
+}
+
+/// Stamps scenarios onto both kinds of world: each is an `async fn(&World)`.
+#[macro_export]
+macro_rules! on_both_worlds {
+    ($($name:ident),+ $(,)?) => {
+        mod on_dev {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&$crate::support::world::World::dev(&[]).await).await;
+            })+
+        }
+        mod on_roles {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&$crate::support::world::World::roles(&[]).await).await;
+            })+
+        }
+    };
+}

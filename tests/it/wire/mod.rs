@@ -1,0 +1,5 @@
+//! Every error and close code, and what a handshake may look like; each test is named after its code.
+
+mod closes;
+mod errors;
+mod handshake;

@@ -1,14 +1,16 @@
 //! What the Postgres store carries: appending texts to an empty and to a full log, and what a storm of logins asks for.
 //!
-//! `TIDINGS__POSTGRES__URL=… cargo bench --bench store_postgres -- [append] [fill ROWS] [logins]`. It works in a schema of its
+//! `TIDINGS__POSTGRES__URL=… cargo bench --bench store_postgres -- [append] [fill ROWS] [vacuum] [cursors] [logins] [keep]`. It works in a schema of its
 //! own, which it drops at the end. Beside the clock it shows the processor time of the server's backends (when they run on
 //! this machine) and of this process, which other work on the machine disturbs less.
 
 use std::time::{Duration, Instant};
 
-use tidings::model::{Admission, Body, ClientId, ConversationId, EntryKind, NewEntry, Timestamp, UserId};
+use tidings::model::{
+    Admission, Body, ClientId, ConversationId, EntryKind, NewEntry, Seq, Timestamp, UserId,
+};
 use tidings::store::postgres::{PostgresStore, Settings, connect, migrate};
-use tidings::store::{Appended, Conversations, Log, PageOf, Users};
+use tidings::store::{Appended, Conversations, Cursors, Log, PageOf, Position, Users};
 
 const SCHEMA: &str = "store_bench";
 const USERS: usize = 15_000;
@@ -196,6 +198,37 @@ async fn measure_logins(store: &PostgresStore, admin: &tokio_postgres::Client, s
     );
 }
 
+/// Each call moves that many delivered positions, as the fold of every second does.
+async fn measure_cursors(store: &PostgresStore, admin: &tokio_postgres::Client) {
+    for (round, size) in [1_000, 5_000, 15_000].into_iter().enumerate() {
+        let positions: Vec<Position> = (0..size)
+            .map(|number| {
+                // Each pair's reader of their second to last text: the senders have read their own by sending.
+                let (one, other) = (user(number), user(number ^ 1));
+                Position {
+                    conversation_id: ConversationId::direct(&one, &other),
+                    user_id: one,
+                    read_seq: Seq::ZERO,
+                    delivered_seq: Seq::new(1_000_000),
+                }
+            })
+            .collect();
+        // So that there is something to move again.
+        append(store, &batch(USERS / 2, &mut (round * (USERS / 2)), false)).await;
+        let cpu = Cpu::now(admin).await;
+        let begun = Instant::now();
+        let moved = store.advance(&positions).await.expect("advancing").len();
+        let took = begun.elapsed();
+        let cpu = cpu.since(admin).await;
+        println!(
+            "advance {size} positions: {moved} moved in {:.1} ms; CPU us each: server {:.1}, client {:.1}",
+            took.as_secs_f64() * 1e3,
+            cpu.server / f64::from(size as u32) * 1e6,
+            cpu.client / f64::from(size as u32) * 1e6,
+        );
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let url = std::env::var("TIDINGS__POSTGRES__URL").expect("TIDINGS__POSTGRES__URL is set");
@@ -243,6 +276,7 @@ async fn main() {
                     measure_logins(&store, &admin, size).await;
                 }
             }
+            "cursors" => measure_cursors(&store, &admin).await,
             "keep" => return,
             other => panic!("no such measurement: {other}"),
         }

@@ -54,3 +54,22 @@ impl FromRequestParts<Api> for Caller {
         Ok(Self { user_id: identity.user_id, sign_in: identity.sign_in, by_server: false })
     }
 }
+
+/// An application's backend, by its server key.
+#[derive(Debug)]
+pub struct Backend;
+
+impl FromRequestParts<Api> for Backend {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        if let Ok(Some(key)) = auth::bearer(&parts.headers)
+            && api.server_keys.contains(key)
+        {
+            return Ok(Self);
+        }
+        // Whoever shows no good token either hears that first.
+        Caller::from_request_parts(parts, api).await?;
+        Err(Problem::new(ErrorCode::Forbidden, "this is for application backends with a server key"))
+    }
+}

@@ -3,14 +3,19 @@
 mod accounts;
 mod caller;
 mod conversations;
+mod cors;
+mod devices;
 mod extract;
 mod me;
 mod members;
 mod messages;
 mod page;
+mod presence;
 mod problem;
+mod relations;
 mod server;
 mod sessions;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,11 +69,27 @@ pub fn router(api: Api) -> Router {
         .route("/v1/conversations/{id}/members/{user_id}", put(members::put).delete(members::remove))
         .route("/v1/conversations/{id}/messages", get(messages::list).post(messages::send))
         .route("/v1/messages", post(messages::send_to_user))
+        .route("/v1/users", get(users::list))
+        .route("/v1/users/{id}", get(users::read).put(users::put).delete(users::remove))
+        .route("/v1/users/{id}/revoke", post(users::revoke))
+        .route("/v1/devices", get(devices::list))
+        .route("/v1/devices/{device_id}", put(devices::put).delete(devices::remove))
+        .route("/v1/contacts", get(relations::contacts))
+        .route(
+            "/v1/contacts/{user_id}",
+            get(relations::contact).put(relations::add_contact).delete(relations::remove_contact),
+        )
+        .route("/v1/blocks", get(relations::blocks))
+        .route(
+            "/v1/blocks/{user_id}",
+            get(relations::block).put(relations::add_block).delete(relations::remove_block),
+        )
+        .route("/v1/presence", get(presence::list))
         .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
         .route("/v1/ws", any(handshake::upgrade))
         .method_not_allowed_fallback(wrong_method);
     let routes = if settings.server.page { page::add(routes) } else { routes };
-    routes.fallback(nothing_here).with_state(api)
+    routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
 }
 
 async fn nothing_here() -> Problem {

@@ -3,6 +3,7 @@
 mod args;
 mod check_config;
 mod healthcheck;
+mod probe;
 mod token;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -19,6 +20,7 @@ pub use self::{
     },
     check_config::CheckConfigArgs,
     healthcheck::HealthcheckArgs,
+    probe::ProbeArgs,
     token::TokenArgs,
 };
 
@@ -58,6 +60,7 @@ pub enum Command {
     CheckConfig(CheckConfigArgs),
     Healthcheck(HealthcheckArgs),
     Token(TokenArgs),
+    Probe(ProbeArgs),
 }
 
 /// Why a command ends with another code than 0.
@@ -113,6 +116,7 @@ impl Cli {
             Command::CheckConfig(args) => args.run(&sources),
             Command::Healthcheck(args) => args.run(&sources),
             Command::Token(args) => args.run(sources),
+            Command::Probe(args) => args.run(&sources),
         }
     }
 }

@@ -198,7 +198,7 @@ impl Gateway {
             self.routes.groups(closed).await;
             return;
         }
-        if stamp.members_seq > Seq::ZERO || matches!(target, Target::Group(..)) {
+        if !is_direct(id, target) {
             self.join(id, &users, stamp.members_seq).await;
         }
         let gateway = self.clone();
@@ -279,6 +279,12 @@ impl Gateway {
             self.access.forget(ConversationId::direct(one, other));
         }
     }
+}
+
+/// Whether the two users whom an event names make this conversation: a direct one has no route of its own.
+fn is_direct(id: ConversationId, target: &Target) -> bool {
+    matches!(target, Target::Users(users)
+        if matches!(users.as_slice(), [one, other] if ConversationId::direct(one, other) == id))
 }
 
 /// The answer to the sender of an entry that was refused after it was accepted.

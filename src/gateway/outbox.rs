@@ -58,21 +58,11 @@ impl Outbox {
         }
     }
 
-    /// Puts an answer in that may wait for the next frame; [`Outbox::nudge`] sends it at the latest.
-    pub fn answer_lazily(&self, frame: Bytes) {
-        self.put(frame, None, false);
-    }
-
     /// Puts a live event in, or holds it back while `sync` is being read.
     pub fn event(&self, frame: Bytes, stamp: Option<Stamp>) {
         if self.put(frame, stamp, true) {
             self.waker.wake();
         }
-    }
-
-    /// Has what is there written.
-    pub fn nudge(&self) {
-        self.waker.wake();
     }
 
     /// Whether the socket's task has something to do now.
@@ -123,8 +113,8 @@ impl Outbox {
         self.waker.wake();
     }
 
-    /// Bytes that wait.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.state().bytes
     }
 

@@ -91,11 +91,6 @@ impl Registry {
         self.users.of(user).contains_key(user)
     }
 
-    /// The user's sockets here.
-    pub fn sessions_of(&self, user: &UserId) -> Vec<Arc<Session>> {
-        self.users.of(user).get(user).map(|local| local.sessions.clone()).unwrap_or_default()
-    }
-
     pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Session)) {
         if let Some(local) = self.users.of(user).get(user) {
             for session in &local.sessions {

@@ -114,11 +114,6 @@ impl Session {
         self.outbox.answer(self.encoding.from_json(&encode(frame)));
     }
 
-    /// Answers with a frame that may wait a moment for company.
-    pub fn answer_lazily(&self, frame: &impl Serialize) {
-        self.outbox.answer_lazily(self.encoding.from_json(&encode(frame)));
-    }
-
     pub fn refuse(&self, reference: Option<&Ref>, client_id: Option<ClientId>, problem: &Problem) {
         self.refuse_in(None, reference, client_id, problem);
     }

@@ -59,10 +59,4 @@ impl Watchers {
             .map(|sessions| sessions.values().filter_map(Weak::upgrade).collect())
             .unwrap_or_default()
     }
-
-    /// Everyone who is watched here.
-    pub fn users(&self) -> Vec<UserId> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.by_user.keys().cloned().collect()
-    }
 }

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join as path } from 'node:path';
 import { after, before, test } from 'node:test';
-import { begin, chromiumPath, composer, join, launch, message, open, say } from './support/browser.js';
+import { act, begin, chromiumPath, composer, join, launch, message, open, say } from './support/browser.js';
 import { skip as noServer, startServer } from './support/server.js';
 
 const skip = noServer || (chromiumPath ? false : 'there is no Chromium here');
@@ -48,11 +48,9 @@ test('axe finds no serious fault in any view, light and dark, at three widths', 
   await say(ben, 'Morning! Are we still on for the mountain on Saturday?');
   await open(ann, 'Ben Okafor');
   await say(ann, 'Absolutely. The ridge, or the lake?');
-  await message(ben, 'Absolutely').hover();
-  await message(ben, 'Absolutely').getByRole('button', { name: 'Reply' }).click();
+  await act(ben, 'Absolutely', 'Reply');
   await say(ben, 'The ridge!');
-  await message(ann, 'The ridge!').hover();
-  await message(ann, 'The ridge!').getByRole('button', { name: 'React', exact: true }).click();
+  await act(ann, 'The ridge!', 'React');
   await ann.getByRole('button', { name: 'React with 🎉' }).click();
   await ann.locator('.reaction').waitFor();
   const dialog = await join(browser, server.url, { id: `dialog-${tag}`, name: 'Dialog' });
@@ -65,8 +63,7 @@ test('axe finds no serious fault in any view, light and dark, at three widths', 
   const trace = await join(browser, server.url, { id: `trace-${tag}`, name: 'Trace' });
   await begin(trace, { who: `ann-${tag}` });
   await say(trace, 'How does it get there?');
-  await message(trace, 'How does it').hover();
-  await message(trace, 'How does it').getByRole('button', { name: 'Behind the scenes' }).click();
+  await act(trace, 'How does it', 'Behind the scenes');
   await trace.locator('.steps-list').waitFor();
   await composer(trace).focus();
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { begin, chromiumPath, composer, join, launch, message, open, say } from './support/browser.js';
+import { act, begin, chromiumPath, composer, join, launch, message, open, say } from './support/browser.js';
 import { startCuttable } from './support/proxy.js';
 import { skip as noServer, startServer } from './support/server.js';
 
@@ -112,8 +112,7 @@ test('text with HTML in it stays text, wherever it is shown', options, async () 
   await begin(a, { who: ben, title: '<i>title</i>' });
   await a.getByRole('heading', { name: '<i>title</i>', level: 2 }).waitFor();
   await say(a, `${evil} again`);
-  await message(a, 'again').hover();
-  await message(a, 'again').getByRole('button', { name: 'Behind the scenes' }).click();
+  await act(a, 'again', 'Behind the scenes');
   await a.locator('.trace-text', { hasText: '<b>bold</b>' }).waitFor();
   for (const page of [a, b]) {
     assert.equal(await page.locator('.app img, .app b, .app i, .app script').count(), 0);
@@ -130,18 +129,15 @@ test('a message can be edited, answered, reacted to and deleted, and all see it'
   await composer(a).fill('a first text');
   await composer(a).press('Enter');
   await message(b, 'a first text').getByText('edited').waitFor();
-  await message(b, 'a first text').hover();
-  await message(b, 'a first text').getByRole('button', { name: 'React', exact: true }).click();
+  await act(b, 'a first text', 'React');
   await b.getByRole('button', { name: 'React with 🎉' }).click();
   await message(a, 'a first text').locator('.reaction', { hasText: '🎉' }).waitFor();
   await message(b, 'a first text').locator('.reaction').click();
   await a.waitForFunction(() => document.querySelectorAll('.reaction').length === 0);
-  await message(b, 'a first text').hover();
-  await message(b, 'a first text').getByRole('button', { name: 'Reply' }).click();
+  await act(b, 'a first text', 'Reply');
   await say(b, 'an answer');
   await message(a, 'an answer').locator('.quote', { hasText: 'a first text' }).waitFor();
-  await message(a, 'a first text').first().hover();
-  await message(a, 'a first text').first().getByRole('button', { name: 'Delete' }).click();
+  await act(a, 'a first text', 'Delete');
   await a.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await message(b, 'Message deleted').first().waitFor();
   faultless(a, b);
@@ -201,8 +197,7 @@ test('behind the scenes shows the journey of a message with times', options, asy
   await say(a, 'followed');
   await message(b, 'followed').waitFor();
   await message(a, 'followed').locator('.mark.read').waitFor();
-  await message(a, 'followed').hover();
-  await message(a, 'followed').getByRole('button', { name: 'Behind the scenes' }).click();
+  await act(a, 'followed', 'Behind the scenes');
   const steps = a.locator('.steps-list li.done .step-title');
   await a.locator('.steps-list', { hasText: 'Ben has seen it' }).waitFor();
   const words = await steps.allTextContents();

@@ -1,6 +1,5 @@
 //! Consuming a partition.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +37,7 @@ pub(super) const STEP: Duration = Duration::from_secs(10);
 
 impl Link<Consuming> {
     pub async fn consume(&self, queue: ShortString, prefetch: u16) -> Result<Subscription, QueueError> {
-        let live = self.now()?;
+        let live = self.now().map_err(unavailable)?;
         let subscribed = Subscription::open(&live.connection, queue, prefetch);
         tokio::time::timeout(STEP, subscribed)
             .await
@@ -47,7 +46,7 @@ impl Link<Consuming> {
 
     /// A channel for a question, closed when it is dropped.
     pub async fn channel(&self) -> Result<Channel, QueueError> {
-        let live: Arc<Consuming> = self.now()?;
+        let live = self.now().map_err(unavailable)?;
         let opened = tokio::time::timeout(STEP, live.connection.create_channel()).await;
         let opened = opened.map_err(|_| unavailable("no answer to a new channel"))?;
         opened.map_err(|error| failed("open a channel", error))

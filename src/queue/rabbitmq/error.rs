@@ -20,3 +20,10 @@ pub(super) fn not_published(error: impl std::fmt::Display) -> PublishError {
 pub(super) fn from_publish(error: PublishError) -> QueueError {
     QueueError::Unavailable { message: error.to_string(), source: Some(Box::new(error)) }
 }
+
+/// The message alone, to be the reason of something else.
+pub(super) fn in_words(error: QueueError) -> String {
+    match error {
+        QueueError::Unavailable { message, .. } | QueueError::ConsumerGone { message } => message,
+    }
+}

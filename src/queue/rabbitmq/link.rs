@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::backoff::Backoff;
-use super::error::unavailable;
+use super::error::{in_words, unavailable};
 use super::open::open;
 use super::state::{Board, Purpose, State};
 use super::topology::Topology;
@@ -69,15 +69,12 @@ impl<U: Use> Link<U> {
         Self { live, declare }
     }
 
-    /// What there is now, at once.
-    ///
-    /// # Errors
-    /// Not connected, or blocked by an alarm.
-    pub fn now(&self) -> Result<Arc<U>, QueueError> {
+    /// What there is now, at once; or why there is nothing: not connected, or blocked by an alarm.
+    pub fn now(&self) -> Result<Arc<U>, String> {
         let live = self.live.borrow();
         match (&live.state, &live.used) {
             (State::Connected, Some(used)) => Ok(Arc::clone(used)),
-            (state, _) => Err(unavailable(reason(state))),
+            (state, _) => Err(reason(state)),
         }
     }
 
@@ -137,7 +134,7 @@ impl<U: Use> Keeper<U> {
                     self.become_(State::Connected, Some(Arc::clone(&used)));
                     self.watch_over(&used, events).await
                 }
-                Err(error) => error.to_string(),
+                Err(error) => in_words(error),
             };
             self.become_(State::Disconnected { reason }, None);
             tokio::time::sleep(backoff.next(rand::random())).await;
@@ -170,7 +167,7 @@ impl<U: Use> Keeper<U> {
                 _ = look.tick() => {}
                 () = self.declare.notified() => {
                     if let Err(error) = self.topology.declare(used.connection()).await {
-                        return error.to_string();
+                        return in_words(error);
                     }
                 }
             }
@@ -189,7 +186,8 @@ impl<U: Use> Keeper<U> {
                 State::Disconnected { reason } => tracing::warn!(connection, reason, "queue.disconnected"),
             }
         }
-        self.board.set(U::PURPOSE, state.clone());
-        self.live.send_replace(Live { state, used });
+        // First what is used, then what is shown: who waits for the latter uses the former.
+        self.live.send_replace(Live { state: state.clone(), used });
+        self.board.set(U::PURPOSE, state);
     }
 }

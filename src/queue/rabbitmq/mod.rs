@@ -73,7 +73,7 @@ impl RabbitQueue {
     /// Not connected: then they are declared as soon as it is.
     pub async fn declare_push(&self) -> Result<(), QueueError> {
         self.topology.with_push();
-        let live = self.consuming.now()?;
+        let live = self.consuming.now().map_err(unavailable)?;
         self.topology.declare(link::Use::connection(&*live)).await
     }
 

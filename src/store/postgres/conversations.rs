@@ -5,9 +5,10 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::error::Failure;
 use super::log::Wanted;
-use super::log::rows::{conversation_kind, role};
 use super::session::repeat;
-use super::users::{first_unknown, parse_user, place, user_id};
+use super::users::first_unknown;
+use super::values::{conversation_kind, role};
+use super::values::{parse_user, place, user_id};
 use crate::model::{
     Conversation, ConversationId, ConversationKind, Member, Membership, Seq, Timestamp, UserId, View,
 };

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::error::Failure;
 use super::session::repeat;
-use super::users::{place, user_id};
+use super::values::{place, user_id};
 use crate::model::{ConversationId, Seq, UserId};
 use crate::store::{Advanced, Cursors, Position, StoreError};
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::error::Failure;
 use super::session::repeat;
-use super::users::{place, timestamp};
+use super::values::{place, timestamp};
 use crate::model::{Device, DeviceId, Environment, Platform, SessionId, Timestamp, UserId};
 use crate::store::{Devices, Registration, StoreError};
 

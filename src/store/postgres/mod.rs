@@ -17,6 +17,7 @@ mod relations;
 mod session;
 mod tls;
 mod users;
+mod values;
 
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::error::Failure;
-use super::log::rows::{conversation_kind, role};
-use super::users::{place, timestamp, user_id};
+use super::values::{conversation_kind, role};
+use super::values::{place, timestamp, user_id};
 use crate::model::{Conversation, ConversationId, ConversationKind, Member, Notify, Seq, UserId};
 use crate::store::PageOf;
 

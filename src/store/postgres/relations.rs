@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::error::Failure;
-use super::users::{parse_user, user_id};
+use super::values::{parse_user, user_id};
 use crate::model::{ConversationId, UserId};
 use crate::store::{Relation, Relations, StoreError};
 

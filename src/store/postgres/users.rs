@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::error::Failure;
 use super::session::{Session as Connection, repeat};
+use super::values::{parse_user, place, timestamp, user_id};
 use crate::model::{Admission, Denial, Profile, SessionId, Timestamp, UserId};
 use crate::store::{NewAccount, ProfileChange, Session, StoreError, Users};
 
@@ -243,24 +244,6 @@ pub(super) async fn first_unknown(
 ) -> Result<Option<UserId>, Failure> {
     let row = session.query_opt(FIRST_UNKNOWN, &[&users]).await?;
     row.map(|row| parse_user(row.try_get(0)?)).transpose()
-}
-
-/// The row's place in what was asked, which the statement numbered from 1.
-pub(super) fn place(row: &Row) -> Result<usize, Failure> {
-    let place: i64 = row.try_get("place")?;
-    usize::try_from(place - 1).map_err(|_| Failure::Unknown("a place"))
-}
-
-pub(super) fn user_id(row: &Row, column: &str) -> Result<UserId, Failure> {
-    parse_user(row.try_get(column)?)
-}
-
-pub(super) fn parse_user(id: &str) -> Result<UserId, Failure> {
-    UserId::parse(id).map_err(|_| Failure::Unknown("a user id"))
-}
-
-pub(super) fn timestamp(row: &Row, column: &str) -> Result<Option<Timestamp>, Failure> {
-    Ok(row.try_get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
 fn profile(row: &Row) -> Result<Profile, Failure> {

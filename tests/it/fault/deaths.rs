@@ -68,7 +68,7 @@ async fn a_worker_that_slept_and_wakes_up_writes_nothing_twice_and_leaves_no_gap
 
 #[tokio::test]
 async fn a_slow_reader_is_closed_and_resumes_without_loss() {
-    let world = World::dev(&[("gateway__outbox_bytes", "65536")]).await;
+    let world = World::dev(&[("gateway__outbox_bytes", "512KiB")]).await;
     let mut deaf = Client::open(world.here, Upgrade::default()).await.unwrap();
     deaf.send(json!({"type": "hello", "token": token("bob")})).await;
     deaf.expect("sync").await;

@@ -1,5 +1,7 @@
 //! What people do with Tidings, on one process and on two gateways and two workers.
 
+mod backends;
 mod conversations;
 mod messages;
 mod positions;
+mod probe;

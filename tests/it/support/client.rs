@@ -90,14 +90,6 @@ impl Client {
         self.socket.send(message).await.expect("the socket is open");
     }
 
-    /// The next frame, whatever it is.
-    pub async fn next(&mut self) -> Value {
-        match self.pending.pop_front() {
-            Some(frame) => frame,
-            None => self.read().await.unwrap_or_else(|close| panic!("closed: {close:?}")),
-        }
-    }
-
     /// The next frame of this type; others wait for later.
     pub async fn expect(&mut self, kind: &str) -> Value {
         self.find(|frame| frame["type"] == kind, kind).await

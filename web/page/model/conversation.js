@@ -95,7 +95,10 @@ export class Conversation {
       this.#countedTo = entry.seq;
       if (entry.sender_id === this.chat.meId) this.unread = 0;
       else this.unread += 1;
-      if (entry.mentions?.includes(this.chat.meId)) this.mentioned = true;
+    }
+    // The server's count may have had this one in it already; that it mentions me only the entry says.
+    if (entry.kind === 'text' && entry.sender_id !== this.chat.meId && entry.mentions?.includes(this.chat.meId)) {
+      this.mentioned = this.unread > 0;
     }
     this.#lookForLatest(entry);
   }

@@ -64,5 +64,18 @@ export const composer = (page) => page.locator('.composer-input');
 /** @param {import('playwright-core').Page} page @param {string} text */
 export const message = (page, text) => page.locator('.message', { hasText: text });
 
+/**
+ * Presses one of the buttons that a message shows under the mouse. A message that is still on its way has none and
+ * changes when it arrives, so its number is waited for.
+ * @param {import('playwright-core').Page} page @param {string} text @param {string} name
+ */
+export async function act(page, text, name) {
+  const found = page.locator('.message:not([data-seq=""])', { hasText: text }).first();
+  await found.waitFor();
+  await page.mouse.move(0, 0);
+  await found.hover();
+  await found.getByRole('button', { name, exact: true }).click();
+}
+
 /** Opens a conversation of the list. @param {import('playwright-core').Page} page @param {string} title */
 export const open = (page, title) => page.locator('.conversation-row', { hasText: title }).click();

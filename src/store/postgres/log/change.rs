@@ -4,8 +4,9 @@ use uuid::Uuid;
 
 use super::super::error::Failure;
 use super::super::session::Session;
+use super::super::values::{conversation_kind, role};
 use super::read::FIND;
-use super::rows::{conversation_kind, entry, extra, role};
+use super::rows::{entry, extra};
 use super::{members, messages};
 use crate::model::{ConversationKind, EntryKind, MessageId, NewEntry, Refusal, Role, Seq};
 use crate::store::{Appended, Audience, Stored};

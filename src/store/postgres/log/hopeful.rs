@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::super::error::Failure;
 use super::super::session::Session;
+use super::super::values::conversation_kind;
 use super::create::{Making, Wanted};
-use super::rows::conversation_kind;
 use super::texts::Texts;
 use crate::model::Seq;
 use crate::store::{Appended, Audience, Stored};

@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::super::error::Failure;
 use super::super::session::Session;
-use super::super::users::place;
+use super::super::values::conversation_kind;
+use super::super::values::place;
 use super::create::{Making, Wanted};
-use super::rows::{conversation_kind, entry};
+use super::rows::entry;
 use super::texts::Texts;
 use crate::model::{MessageId, NewEntry, Refusal, Seq};
 use crate::store::{Appended, Audience, Stored};

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::error::Failure;
 use super::super::session::Session;
-use super::super::users::{first_unknown, user_id};
+use super::super::users::first_unknown;
+use super::super::values::{role, user_id};
 use super::change::Head;
 use super::create::MAKE_USERS;
-use super::rows::role;
 use crate::model::{Entry, EntryKind, NewEntry, Refusal, Role, Seq, UserId};
 use crate::store::Audience;
 

@@ -2,7 +2,7 @@
 
 use super::super::error::Failure;
 use super::super::session::Session;
-use super::super::users::user_id;
+use super::super::values::user_id;
 use super::change::Head;
 use super::rows::entry_kind;
 use crate::model::{ConversationKind, EntryKind, NewEntry, Refusal, UserId};

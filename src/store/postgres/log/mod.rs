@@ -8,7 +8,7 @@ mod judged;
 mod members;
 mod messages;
 mod read;
-pub(super) mod rows;
+mod rows;
 mod texts;
 
 pub(super) use create::{MAKE_USERS, Wanted};

@@ -4,8 +4,9 @@ use uuid::Uuid;
 
 use super::super::PostgresStore;
 use super::super::error::Failure;
-use super::super::users::{place, user_id};
-use super::rows::{entry, entry_kind, reactions, role, seq};
+use super::super::values::role;
+use super::super::values::{place, user_id};
+use super::rows::{entry, entry_kind, reactions, seq};
 use crate::model::{ClientId, ConversationId, Entry, Seq, UserId};
 use crate::store::{HistoryPage, Range, Span, Target};
 

@@ -5,10 +5,9 @@ use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
 use super::super::error::Failure;
-use super::super::users::{timestamp, user_id};
+use super::super::values::{timestamp, user_id};
 use crate::model::{
-    Body, ClientId, ConversationId, ConversationKind, Entry, EntryKind, MessageId, Reaction, Role, Seq,
-    Timestamp, UserId,
+    Body, ClientId, ConversationId, Entry, EntryKind, MessageId, Reaction, Role, Seq, Timestamp, UserId,
 };
 
 /// What few entries have, kept as one JSON object.
@@ -118,12 +117,4 @@ pub(super) fn seq(row: &Row, column: &str) -> Result<Seq, Failure> {
 
 pub(super) fn entry_kind(code: i16) -> Result<EntryKind, Failure> {
     EntryKind::from_code(code).ok_or(Failure::Unknown("a kind of entry"))
-}
-
-pub(in super::super) fn conversation_kind(code: i16) -> Result<ConversationKind, Failure> {
-    ConversationKind::from_code(code).ok_or(Failure::Unknown("a kind of conversation"))
-}
-
-pub(in super::super) fn role(code: i16) -> Result<Role, Failure> {
-    Role::from_code(code).ok_or(Failure::Unknown("a role"))
 }

@@ -30,7 +30,7 @@ pub(super) fn folder(name: &str) -> TempDir {
 
 /// Ends with the pipe to us, so also when we are killed; then it kills the service's group and removes its folder.
 const REAPER: &str = r#"read -r _
-group=$(cat "$1/group") && kill -9 -- "-$group"
+group=$(cat "$1/group") && kill -9 "-$group"
 for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$1" && exit; sleep 0.3; done"#;
 
 impl Process {
@@ -95,6 +95,10 @@ impl Process {
     /// SIGCONT.
     pub fn cont(&self) {
         self.signal_family("CONT");
+    }
+
+    pub fn runs(&self) -> bool {
+        self.child.lock().expect("no other test panicked here").is_some()
     }
 
     fn signal_family(&self, name: &str) {
@@ -176,4 +180,50 @@ fn stat(pid: u32) -> Option<(char, u32)> {
 
 fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> (Process, std::path::PathBuf, Vec<u32>) {
+        let process = Process::new("sleep", folder("sleep"), || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "sleep 1000 & wait"]);
+            command
+        });
+        process.start();
+        let pid = process.child.lock().unwrap().as_ref().unwrap().id();
+        let mut pids = family(pid);
+        while pids.len() < 2 {
+            process.assert_runs();
+            pids = family(pid);
+        }
+        let path = process.folder().to_owned();
+        (process, path, pids)
+    }
+
+    #[test]
+    fn a_dropped_service_leaves_neither_folder_nor_process() {
+        let (process, path, pids) = sleeper();
+        drop(process);
+        assert!(!path.exists());
+        assert!(!pids.into_iter().any(is_alive));
+    }
+
+    #[test]
+    fn a_service_is_removed_when_the_test_process_is_killed() {
+        let (mut process, path, pids) = sleeper();
+        // What the kernel does then: it closes our end of the pipe.
+        drop(process.reaper.stdin.take());
+        assert!(process.reaper.wait().unwrap().success());
+        assert!(!path.exists());
+        let _ = process.child.lock().unwrap().take().unwrap().wait();
+        // A signal takes its time on a busy machine.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while pids.iter().any(|pid| is_alive(*pid)) {
+            assert!(std::time::Instant::now() < deadline, "they live");
+            std::thread::yield_now();
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -22,12 +23,17 @@ struct Node {
     scripts: PathBuf,
     folder: PathBuf,
     port: u16,
+    tls_port: u16,
     distribution_port: u16,
 }
 
 /// Small, since a test process may have several beside it.
 const CONFIGURATION: &str = "\
 listeners.tcp.default = 127.0.0.1:PORT
+listeners.ssl.default = 127.0.0.1:TLS
+ssl_options.cacertfile = FOLDER/ca.pem
+ssl_options.certfile = FOLDER/server.pem
+ssl_options.keyfile = FOLDER/key.pem
 # Journals are allocated in full.
 raft.wal_max_size_bytes = 33554432
 disk_free_limit.absolute = 10MB
@@ -53,12 +59,21 @@ impl RabbitMq {
             scripts: server.parent().map(Path::to_owned).unwrap_or_default(),
             folder: folder.path().to_owned(),
             port: ports::free(),
+            tls_port: ports::free(),
             distribution_port: ports::free(),
         };
         let write = |name: &str, text: &str| {
             fs::write(folder.path().join(name), text).expect("our folder is writable");
         };
-        write("rabbit.conf", &CONFIGURATION.replace("PORT", &node.port.to_string()));
+        let configuration = CONFIGURATION
+            .replace("PORT", &node.port.to_string())
+            .replace("TLS", &node.tls_port.to_string())
+            .replace("FOLDER", &node.folder.to_string_lossy());
+        write("rabbit.conf", &configuration);
+        let [ca, certificate, key] = certificates();
+        write("ca.pem", &ca);
+        write("server.pem", &certificate);
+        write("key.pem", &key);
         write("plugins", "[].");
 
         let launched = node.clone();
@@ -72,6 +87,16 @@ impl RabbitMq {
     /// `amqp://guest:guest@127.0.0.1:PORT/%2f`
     pub fn url(&self) -> &str {
         self.service.url()
+    }
+
+    /// `amqps://guest:guest@localhost:PORT/%2f`, of a private node.
+    pub fn tls_url(&self) -> String {
+        format!("amqps://guest:guest@localhost:{}/%2f", self.node().tls_port)
+    }
+
+    /// Whom to trust at [`tls_url`](Self::tls_url).
+    pub fn ca_file(&self) -> PathBuf {
+        self.node().folder.join("ca.pem")
     }
 
     /// `kill -9` of the node.
@@ -89,6 +114,15 @@ impl RabbitMq {
     pub async fn restart(&self) {
         self.kill();
         self.start().await;
+    }
+
+    /// Undoes what a test that failed left: a service that is killed or stopped.
+    pub async fn heal(&self) {
+        if self.service.mine().runs() {
+            self.cont();
+        } else {
+            self.start().await;
+        }
     }
 
     /// SIGSTOP: connections stay open and nothing is answered.
@@ -154,6 +188,18 @@ impl Node {
             .current_dir(&self.folder);
         command
     }
+}
+
+/// An authority, and a certificate and key of `localhost`; as PEM.
+fn certificates() -> [String; 3] {
+    let mut authority = CertificateParams::new(Vec::new()).expect("no names are valid names");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("there is randomness");
+    let authority = CertifiedIssuer::self_signed(authority, key).expect("the parameters are valid");
+    let key = KeyPair::generate().expect("there is randomness");
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("it is a valid name");
+    let certificate = params.signed_by(&key, &authority).expect("the parameters are valid");
+    [authority.pem(), certificate.pem(), key.serialize_pem()]
 }
 
 /// Whether it begins to speak AMQP; before, nothing listens or nothing answers.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::process::Process;
 
-/// Time for a service to come up; RabbitMQ needs about 6 s alone, and more beside a build.
-const START: Duration = Duration::from_secs(90);
+/// Time for a service to come up; RabbitMQ needs about 6 s alone, and a minute or two on a machine that builds at the same time.
+const START: Duration = Duration::from_secs(180);
 
 /// Somebody else's service, or one of ours.
 pub(super) struct Service {

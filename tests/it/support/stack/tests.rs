@@ -1,8 +1,5 @@
 //! That the support itself does what fault tests rely on.
 
-use std::path::PathBuf;
-
-use super::process::{Process, folder};
 use super::{Stack, Wanted};
 
 #[tokio::test]
@@ -22,22 +19,6 @@ async fn postgres_keeps_its_data_over_a_kill() {
     let database = stack.postgres().database().await;
     stack.postgres().restart().await;
     assert!(super::postgres::connect(&database).await.is_some());
-}
-
-#[tokio::test]
-async fn a_dropped_service_leaves_neither_folder_nor_process() {
-    let folder = folder("sleep");
-    let path: PathBuf = folder.path().to_owned();
-    let process = Process::new("sleep", folder, || {
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", "sleep 1000 & wait"]);
-        command
-    });
-    process.start();
-    process.assert_runs();
-    assert!(path.exists());
-    drop(process);
-    assert!(!path.exists());
 }
 
 #[tokio::test]

@@ -102,5 +102,7 @@ pub async fn until(queue: &RabbitQueue, wanted: impl FnMut(&State) -> bool) {
 pub async fn broken_broker() -> MutexGuard<'static, Stack> {
     static BROKER: OnceCell<Mutex<Stack>> = OnceCell::const_new();
     let start = async || Mutex::new(Stack::private(&[Wanted::RabbitMq]).await);
-    BROKER.get_or_init(start).await.lock().await
+    let broker = BROKER.get_or_init(start).await.lock().await;
+    broker.rabbitmq().heal().await;
+    broker
 }

@@ -1,0 +1,36 @@
+//! `/v1/presence`: who is there now.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::caller::Caller;
+use super::extract::Query;
+use super::users::ids;
+use crate::gateway::Problem;
+use crate::model::Presence;
+
+/// Users in one request.
+const MAX_IDS: usize = 100;
+
+#[derive(Deserialize)]
+pub struct PresenceQuery {
+    /// Separated by commas.
+    user_ids: String,
+}
+
+#[derive(Serialize)]
+pub struct PresenceList {
+    presence: Vec<Presence>,
+}
+
+/// `GET /v1/presence?user_ids=`
+pub async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<PresenceQuery>,
+) -> Result<axum::Json<PresenceList>, Problem> {
+    let users = ids(&query.user_ids, MAX_IDS)?;
+    let visible = api.gateway.visible(&caller.user_id, &users).await?;
+    Ok(axum::Json(PresenceList { presence: api.gateway.presence_of(&users, &visible).await? }))
+}

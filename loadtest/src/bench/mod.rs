@@ -28,8 +28,8 @@ pub struct Options {
     /// How long each case is measured
     #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
     pub duration: Duration,
-    /// Rates to climb after 10,000, until one is not kept up with
-    #[arg(long, value_delimiter = ',', default_value = "28000,40000,60000")]
+    /// Rates to climb, until one is not kept up with
+    #[arg(long, value_delimiter = ',', default_value = "10000,28000,40000,60000")]
     pub rates: Vec<f64>,
     /// Only these: relay, dev, roles
     #[arg(long, value_delimiter = ',', default_value = "relay,dev,roles")]
@@ -82,7 +82,7 @@ pub async fn run(options: &Options) -> anyhow::Result<(String, bool)> {
 
 async fn climb(options: &Options, server: &Server, results: &mut Vec<case::Measured>) -> anyhow::Result<()> {
     results.push(Case::quiet(options).measure(options, server).await?);
-    for rate in [10_000.0].iter().chain(&options.rates) {
+    for rate in &options.rates {
         let measured = Case::pairs(options, *rate).measure(options, server).await?;
         let kept_up = measured.keeps_up(KEPT_UP_BELOW_MS);
         results.push(measured);

@@ -213,7 +213,9 @@ pub fn write_send(
 ) {
     let key = shared.conversations[conversation as usize];
     let planned = &shared.plan.conversations[conversation as usize];
-    let place = match checker.conversation_id(key) {
+    // The other one of a pair may know the id already; this client goes by what it was told itself.
+    let told = !planned.direct || session.learned.contains(&conversation);
+    let place = match checker.conversation_id(key).filter(|_| told) {
         Some(id) => outbound::Place::Known(id),
         None => {
             let other = planned.members.iter().find(|member| **member != session.user);
@@ -224,7 +226,15 @@ pub fn write_send(
 }
 
 /// The client's reader of a conversation, and its place; binds the one whose id was unknown.
-pub fn find_reader(session: &Session, desk: &mut Desk<'_>, id: Uuid) -> Option<(u32, ReaderKey)> {
+pub fn find_reader(session: &mut Session, desk: &mut Desk<'_>, id: Uuid) -> Option<(u32, ReaderKey)> {
+    let (place, reader) = reader_of(session, desk, id)?;
+    if desk.shared.is_direct {
+        session.learn(desk.shared.plan.memberships[session.user as usize][place as usize]);
+    }
+    Some((place, reader))
+}
+
+fn reader_of(session: &Session, desk: &mut Desk<'_>, id: Uuid) -> Option<(u32, ReaderKey)> {
     let readers = &desk.shared.readers[session.user as usize];
     let mut unbound = None;
     for (place, reader) in readers.iter().enumerate() {

@@ -37,6 +37,8 @@ pub struct Session {
     pub login_due_us: u64,
     /// Sends without an answer, in order.
     pub outstanding: VecDeque<Outgoing>,
+    /// Direct conversations, by their number in the plan, whose id this client has been told.
+    pub learned: Vec<u32>,
     /// Readers with something new to acknowledge, by their place in the plan's memberships.
     pub to_acknowledge: Vec<u32>,
     /// Something came after a hole.
@@ -73,6 +75,7 @@ impl Client {
                 reconnect_after_ms: None,
                 login_due_us: 0,
                 outstanding: VecDeque::new(),
+                learned: Vec::new(),
                 to_acknowledge: Vec::new(),
                 gapped: false,
                 healing: 0,
@@ -94,6 +97,12 @@ impl Session {
         self.reconnect_after_ms = None;
         self.to_acknowledge.clear();
         self.healing = 0;
+    }
+
+    pub fn learn(&mut self, conversation: u32) {
+        if !self.learned.contains(&conversation) {
+            self.learned.push(conversation);
+        }
     }
 
     pub fn answered(&mut self, client_id: Uuid) {

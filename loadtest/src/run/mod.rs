@@ -27,6 +27,8 @@ use progress::Progress;
 
 /// Logins slower than this over all are a failed run.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(180);
+/// When nobody at all could log in by then, nobody will.
+const FIRST_LOGIN_DEADLINE: Duration = Duration::from_secs(20);
 /// Sending begins this long after everybody is there.
 const BREATH: Duration = Duration::from_millis(500);
 
@@ -156,7 +158,7 @@ impl Run {
 
     async fn connect(&mut self) -> anyhow::Result<()> {
         let wanted = self.shared.plan.online_count() as usize;
-        let deadline = Instant::now() + LOGIN_DEADLINE;
+        let begin = Instant::now();
         loop {
             sleep(Duration::from_millis(10)).await;
             let connected = self.connected();
@@ -164,7 +166,11 @@ impl Run {
             if connected >= wanted {
                 return Ok(());
             }
-            if Instant::now() > deadline || self.workers.iter().any(JoinHandle::is_finished) {
+            let hopeless = connected == 0 && begin.elapsed() > FIRST_LOGIN_DEADLINE;
+            if hopeless
+                || begin.elapsed() > LOGIN_DEADLINE
+                || self.workers.iter().any(JoinHandle::is_finished)
+            {
                 self.collect();
                 let failures = &self.total.totals.failures;
                 bail!("only {connected} of {wanted} could log in; failures: {failures:?}");

@@ -91,6 +91,11 @@ async fn device(shared: &Shared, api: &Api, user: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The answer was 404.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is not there")]
+struct NotFound;
+
 /// A client of the HTTP API.
 pub struct Api {
     http: reqwest::Client,
@@ -124,9 +129,14 @@ impl Api {
         self.attempt(path, request.bearer_auth(token).json(body)).await
     }
 
-    pub async fn get(&self, path: &str, token: &str) -> anyhow::Result<reqwest::Response> {
+    /// What is there, or nothing when it is not.
+    pub async fn find(&self, path: &str, token: &str) -> anyhow::Result<Option<reqwest::Response>> {
         let request = self.http.get(format!("{}{path}", self.base));
-        self.attempt(path, request.bearer_auth(token)).await
+        match self.attempt(path, request.bearer_auth(token)).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.downcast_ref() == Some(&NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn attempt(
@@ -139,6 +149,9 @@ impl Api {
             let copy = request.try_clone().context("a request that can be repeated")?;
             match copy.send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(answer),
+                Ok(answer) if answer.status() == reqwest::StatusCode::NOT_FOUND => {
+                    return Err(anyhow::Error::new(NotFound).context(path.to_owned()));
+                }
                 Ok(answer) if !matches!(answer.status().as_u16(), 429 | 503) || attempt == ATTEMPTS => {
                     let status = answer.status();
                     let text = answer.text().await.unwrap_or_default();

@@ -31,7 +31,8 @@ impl Rig {
         let rabbitmq = config::RabbitMq {
             url: Some(Secret::new(broker.url())),
             ca_file: None,
-            heartbeat: Duration::from_secs(1),
+            // A machine that runs all tests at once may be silent for seconds.
+            heartbeat: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             reconnect_max: Duration::from_millis(500),
             prefix: format!("test-{}", Uuid::new_v4().simple()),

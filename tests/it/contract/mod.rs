@@ -1,4 +1,5 @@
 //! What every backend of a port promises, as tests that run on each of them.
 
+mod fanout;
 mod queue;
 mod store;

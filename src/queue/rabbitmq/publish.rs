@@ -28,8 +28,7 @@ pub(super) struct Publishing {
 /// A channel with one publish in flight at a time.
 ///
 /// The client library gives a returned message to whichever confirm it completes next. With two in flight, as on a channel that
-/// partitions share, a batch that no queue took could pass for confirmed. And what the broker has not confirmed is bounded so. In
-/// cost a shared channel and one for each partition do not differ measurably.
+/// partitions share, a batch that no queue took could pass for confirmed. And what the broker has not confirmed is bounded so.
 struct Lane {
     channel: Channel,
     turn: Arc<Semaphore>,

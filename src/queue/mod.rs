@@ -8,6 +8,7 @@ mod dead;
 pub mod embedded;
 mod error;
 mod partition;
+mod push;
 pub mod rabbitmq;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ pub use batch::{Batch, DecodeError};
 pub use dead::{DeadLetter, DeadLetters, LetterId, Replayed};
 pub use error::{PublishError, QueueError};
 pub use partition::{Partition, Partitions};
+pub use push::{PushConsumer, PushDelivery, PushJob, PushLane, PushQueue};
 
 /// What a consumer got: one published batch.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod devices;
 mod error;
 mod log;
 pub mod postgres;
+mod push;
 mod relations;
 pub mod sqlite;
 mod users;
@@ -20,6 +21,7 @@ pub use cursors::{Advanced, Cursors, Position};
 pub use devices::{Devices, Registration};
 pub use error::StoreError;
 pub use log::{Appended, Audience, HistoryPage, Log, Range, Span, Stored, Target};
+pub use push::{DoNotDisturb, PushPreferences, PushTrace, Pushes, Recipient, RecipientsOf, Ringable};
 pub use relations::{Relation, Relations};
 pub use users::{NewAccount, ProfileChange, Session, Users};
 

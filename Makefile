@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench chaos image-test docs
+.PHONY: help run test lint unit integration web ops bench chaos image-test docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,5 +46,16 @@ chaos: ## Kill each part at random moments under load for a long time; prints wh
 image-test: ## Build the container image for real with buildah and start it
 	./scripts/image-test.sh
 
-docs: ## Write the documents that are generated from the code
+api-fuzz: ## Hold a running server against its OpenAPI document with schemathesis
+	./scripts/api-fuzz.sh
+
+autobahn: ## Run the Autobahn WebSocket cases
+	./scripts/autobahn.sh
+
+fuzz: ## Fuzz client frames, queue payloads and tokens, ten minutes each; needs a nightly compiler
+	./scripts/fuzz.sh
+
+docs: ## Write the documents that are generated from the code and from a running server
 	$(CARGO) run -q -- check-config --markdown > docs/configuration.md
+	TIDINGS_WRITE_DOCUMENTS=1 $(CARGO) test --lib documents_that_are_checked_in
+	TIDINGS_WRITE_DOCUMENTS=1 $(CARGO) test --test it reference_shows_every_frame

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::Caller;
@@ -17,7 +18,7 @@ use crate::store::Registration;
 const MAX_TOKEN: usize = 4096;
 const MAX_APP_ID: usize = 255;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct DeviceRequest {
     platform: Platform,
     token: String,
@@ -26,18 +27,21 @@ pub struct DeviceRequest {
     environment: Environment,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct DeviceList {
     devices: Vec<Device>,
 }
 
-/// `GET /v1/devices`
+/// One's registered devices.
+#[utoipa::path(get, path = "/v1/devices", responses((status = 200, body = DeviceList)))]
 pub async fn list(State(api): State<Api>, caller: Caller) -> Result<axum::Json<DeviceList>, Problem> {
     let devices = api.gateway.store.devices_of(std::slice::from_ref(&caller.user_id)).await?;
     Ok(axum::Json(DeviceList { devices: devices.into_iter().next().unwrap_or_default() }))
 }
 
-/// `PUT /v1/devices/{device_id}`
+/// Registers a device for push. A token belongs to the last user who registered it.
+#[utoipa::path(put, path = "/v1/devices/{device_id}", 
+    params(("device_id" = DeviceId, Path)), responses((status = 200, body = Device)))]
 pub async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -60,7 +64,8 @@ pub async fn put(
     device.map(axum::Json).ok_or_else(no_user)
 }
 
-/// `DELETE /v1/devices/{device_id}`
+/// Ends the push registration of a device.
+#[utoipa::path(delete, path = "/v1/devices/{device_id}", params(("device_id" = DeviceId, Path)), responses((status = 204)))]
 pub async fn remove(
     State(api): State<Api>,
     caller: Caller,

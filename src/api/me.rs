@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::accounts::check_name;
@@ -13,7 +14,7 @@ use crate::protocol::ErrorCode;
 use crate::store::ProfileChange;
 
 /// A field that is missing stays; one that is `null` is cleared.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct ProfileRequest {
     #[serde(default, deserialize_with = "given")]
     display_name: Option<Option<String>>,
@@ -43,13 +44,15 @@ impl ProfileRequest {
     }
 }
 
-/// `GET /v1/me`
+/// One's own profile.
+#[utoipa::path(get, path = "/v1/me", responses((status = 200, body = Profile), (status = 404)))]
 pub async fn read(State(api): State<Api>, caller: Caller) -> Result<axum::Json<Profile>, Problem> {
     let profile = api.gateway.store.profiles(std::slice::from_ref(&caller.user_id)).await?.pop();
     profile.map(axum::Json).ok_or_else(no_user)
 }
 
-/// `PATCH /v1/me`
+/// Changes one's own profile.
+#[utoipa::path(patch, path = "/v1/me", responses((status = 200, body = Profile), (status = 404)))]
 pub async fn change(
     State(api): State<Api>,
     caller: Caller,

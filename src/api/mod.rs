@@ -5,6 +5,7 @@ mod caller;
 mod conversations;
 mod cors;
 mod devices;
+mod documents;
 mod extract;
 mod me;
 mod members;
@@ -22,12 +23,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::routing::{any, get, patch, post, put};
+use axum::routing::{get, patch, post, put};
 
 use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
 use crate::gateway::{Gateway, Problem, handshake};
 use crate::protocol::ErrorCode;
 
+pub use self::documents::{asyncapi, openapi};
 pub use self::problem::problem;
 pub use self::server::{Server, serve};
 
@@ -58,6 +60,13 @@ impl FromRef<Api> for Gateway {
 /// All routes.
 pub fn router(api: Api) -> Router {
     let settings = &api.gateway.settings;
+    let routes = routes(settings.gateway.http_max_body).method_not_allowed_fallback(wrong_method);
+    let routes = if settings.server.page { page::add(routes) } else { routes };
+    routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
+}
+
+/// The routes of the API and of its documents. A test holds them against the OpenAPI document.
+fn routes(max_body: usize) -> Router<Api> {
     let routes = Router::new()
         .route("/v1/accounts", post(accounts::create))
         .route("/v1/sessions", post(sessions::create).delete(sessions::end))
@@ -85,11 +94,9 @@ pub fn router(api: Api) -> Router {
             get(relations::block).put(relations::add_block).delete(relations::remove_block),
         )
         .route("/v1/presence", get(presence::list))
-        .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
-        .route("/v1/ws", any(handshake::upgrade))
-        .method_not_allowed_fallback(wrong_method);
-    let routes = if settings.server.page { page::add(routes) } else { routes };
-    routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
+        .layer(DefaultBodyLimit::max(max_body))
+        .route("/v1/ws", get(handshake::upgrade));
+    documents::add(routes)
 }
 
 async fn nothing_here() -> Problem {

@@ -50,6 +50,7 @@ use crate::queue::{Partitions, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use self::connection::{closing_handshake, failure};
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
 

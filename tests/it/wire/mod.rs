@@ -3,3 +3,4 @@
 mod closes;
 mod errors;
 mod handshake;
+mod logs;

@@ -17,7 +17,9 @@ mod linger;
 mod login;
 mod meters;
 mod outbox;
+mod pace;
 mod positions;
+mod rates;
 mod registry;
 mod requests;
 mod routes;
@@ -37,7 +39,9 @@ use self::access::Access;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
 use self::login::Logins;
+use self::pace::Paces;
 use self::positions::Positions;
+use self::rates::UserRates;
 use self::registry::Registry;
 use self::requests::Requests;
 use self::routes::Routes;
@@ -96,6 +100,8 @@ pub struct Inner {
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    paces: Paces,
+    rates: UserRates,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -124,6 +130,8 @@ impl Gateway {
             watchers: Watchers::default(),
             positions: Positions::default(),
             requests: Requests::default(),
+            paces: Paces::new(),
+            rates: UserRates::new(&settings.gateway),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),

@@ -139,9 +139,9 @@ impl Batcher {
                 return;
             }
             if pending.len() < room
-                && self.rate.per_second() >= f64::from(self.settings.linger_above_per_second)
+                && let Some(linger) = self.linger()
             {
-                tokio::time::sleep(self.settings.linger).await;
+                tokio::time::sleep(linger).await;
             }
             while pending.len() < room {
                 let Ok(next) = inbox.try_recv() else { break };
@@ -151,6 +151,16 @@ impl Batcher {
             let batch = std::mem::replace(&mut pending, rest);
             self.rate.count(batch.len());
             self.publish(batch).await;
+        }
+    }
+
+    /// How long to wait for company: a busy system pays less for each message so, a quiet one waits for nobody.
+    fn linger(&self) -> Option<Duration> {
+        let busy = self.rate.per_second() / f64::from(self.settings.linger_above_per_second.max(1));
+        match busy {
+            ..1.0 => None,
+            ..5.0 => Some(self.settings.linger),
+            _ => Some(self.settings.linger.mul_f64(2.5)),
         }
     }
 

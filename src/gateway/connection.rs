@@ -273,7 +273,13 @@ impl Driver<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Wake> {
         if self.unflushed > 0 {
             match self.socket.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = 0,
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = 0;
+                    if self.work.is_some() {
+                        // Nothing is read from a peer that still takes a long answer: that it takes it is its sign of life.
+                        self.last_seen = Instant::now();
+                    }
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(Wake::Broken),
                 Poll::Pending => {}
             }

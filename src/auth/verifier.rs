@@ -92,6 +92,11 @@ impl Verifier {
         Claims::check(&token.payload()?, kind, &expected, now)
     }
 
+    /// How far the clocks of an issuer and of this server may differ.
+    pub fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
     /// Reads the key files now instead of when their turn comes (blocking).
     pub fn reload_key_files(&self) {
         self.files.reload();

@@ -34,6 +34,15 @@ async fn close_4401_comes_when_the_token_expires() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_for_the_leeway_after_its_end_and_its_socket_too() {
+    let world = World::dev(&[("auth__leeway", "4s")]).await;
+    let mut client = open(&world).await;
+    client.send(json!({"type": "hello", "token": token_for("alice", -1)})).await;
+    client.expect("sync").await;
+    assert_eq!(client.closed().await, 4401);
+}
+
+#[tokio::test]
 async fn close_4408_comes_without_a_hello_in_time() {
     let world = World::dev(&[("gateway__hello_timeout", "1s")]).await;
     assert_eq!(open(&world).await.closed().await, 4408);

@@ -12,6 +12,7 @@ mod drain;
 mod ephemeral;
 pub mod handshake;
 mod ingress;
+mod late;
 mod limits;
 mod linger;
 mod login;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use self::access::Access;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
+use self::late::Late;
 use self::login::Logins;
 use self::positions::Positions;
 use self::registry::Registry;
@@ -96,6 +98,7 @@ pub struct Inner {
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -123,6 +126,7 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -137,6 +141,8 @@ impl Gateway {
         gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        let (late, stop) = (gateway.clone(), stop.clone());
+        gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
     }
 

@@ -19,7 +19,14 @@ use crate::telemetry::metrics::PublishResult;
 /// Whoever waits for an entry to be durable.
 pub trait Waiting: Send + 'static {
     /// Called once, from the batcher's task: must not block.
-    fn settle(self: Box<Self>, entry: Named, result: Result<(), Refused>);
+    fn settle(self: Box<Self>, entry: Named, result: Result<Pace, Refused>);
+}
+
+/// How busy the partition of an accepted entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    Quiet,
+    Busy,
 }
 
 /// Which entry was settled.
@@ -208,7 +215,11 @@ impl Batcher {
         if let Err(error) = &result {
             tracing::warn!(%error, partition = %self.partition, "gateway.publish");
         }
-        let result = result.map_err(|_| Refused { retry_after: self.settings.max_wait });
+        let pace = if self.linger().is_some() { Pace::Busy } else { Pace::Quiet };
+        let result = match result {
+            Ok(()) => Ok(pace),
+            Err(_) => Err(Refused { retry_after: self.settings.max_wait }),
+        };
         for (named, waiting) in waiting {
             waiting.settle(named, result);
         }

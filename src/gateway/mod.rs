@@ -12,6 +12,7 @@ mod drain;
 mod ephemeral;
 pub mod handshake;
 mod ingress;
+mod late;
 mod limits;
 mod linger;
 mod login;
@@ -38,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use self::access::Access;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
+use self::late::Late;
 use self::login::Logins;
 use self::pace::Paces;
 use self::positions::Positions;
@@ -102,6 +104,7 @@ pub struct Inner {
     ephemeral: Ephemeral,
     paces: Paces,
     rates: UserRates,
+    late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -129,6 +132,7 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
             paces: Paces::new(),
             rates: UserRates::new(&settings.gateway),
@@ -145,6 +149,8 @@ impl Gateway {
         gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        let (late, stop) = (gateway.clone(), stop.clone());
+        gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
     }
 

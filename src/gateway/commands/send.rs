@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Work;
 use crate::gateway::Gateway;
 use crate::gateway::access::{Action, Asking, Known};
-use crate::gateway::ingress::{Named, Refused, Waiting};
+use crate::gateway::ingress::{Named, Pace, Refused, Waiting};
 use crate::gateway::meters;
 use crate::gateway::session::{Problem, Session};
 use crate::model::{
@@ -269,15 +269,22 @@ struct Socket {
 }
 
 impl Waiting for Socket {
-    fn settle(self: Box<Self>, entry: Named, result: Result<(), Refused>) {
+    fn settle(self: Box<Self>, entry: Named, result: Result<Pace, Refused>) {
         match result {
-            Ok(()) => {
+            Ok(pace) => {
                 self.gateway.metrics.gateway.messages_accepted_total.inc();
-                self.session.answer(&ServerFrame::Accepted(Accepted {
+                let accepted = ServerFrame::Accepted(Accepted {
                     reference: self.reference.as_deref(),
                     client_id: entry.client_id,
                     conversation_id: entry.conversation_id,
-                }));
+                });
+                match pace {
+                    Pace::Quiet => self.session.answer(&accepted),
+                    Pace::Busy => {
+                        self.session.answer_later(&accepted);
+                        self.gateway.late.wake(self.session);
+                    }
+                }
             }
             Err(Refused { retry_after }) => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);

@@ -52,7 +52,7 @@ api-fuzz: ## Hold a running server against its OpenAPI document with schemathesi
 autobahn: ## Run the Autobahn WebSocket cases
 	./scripts/autobahn.sh
 
-fuzz: ## Fuzz client frames, queue payloads and tokens, ten minutes each; needs a nightly compiler
+fuzz: ## Fuzz client frames, queue payloads and tokens, ten minutes each
 	./scripts/fuzz.sh
 
 docs: ## Write the documents that are generated from the code and from a running server

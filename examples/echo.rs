@@ -2,15 +2,17 @@
 //! Autobahn cases against it. Prints its address.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::HeaderName;
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt, StreamExt};
-use tidings::api::{Server, serve};
+use tidings::api::{Forwarded, Server, serve};
 use tidings::gateway::handshake::{Arrival, configured};
 use tidings::gateway::{Linger, closing_handshake, failure};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,7 @@ async fn main() -> std::io::Result<()> {
         max_header_bytes: 16 * 1024,
         max_connections: 1000,
         tls: None,
+        forwarded: Arc::new(Forwarded { trusted: Vec::new(), header: HeaderName::from_static("forwarded") }),
     };
     serve(listener, Router::new().fallback(get(upgrade)), server, CancellationToken::new()).await;
     Ok(())

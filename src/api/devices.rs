@@ -40,7 +40,7 @@ pub async fn list(State(api): State<Api>, caller: Caller) -> Result<axum::Json<D
 }
 
 /// Registers a device for push. A token belongs to the last user who registered it.
-#[utoipa::path(put, path = "/v1/devices/{device_id}", 
+#[utoipa::path(put, path = "/v1/devices/{device_id}",
     params(("device_id" = DeviceId, Path)), responses((status = 200, body = Device)))]
 pub async fn put(
     State(api): State<Api>,

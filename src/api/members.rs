@@ -36,7 +36,7 @@ pub struct MemberList {
 }
 
 /// The members, a page at a time.
-#[utoipa::path(get, path = "/v1/conversations/{id}/members", 
+#[utoipa::path(get, path = "/v1/conversations/{id}/members",
     params(("id" = ConversationId, Path), ListQuery), responses((status = 200, body = MemberList)))]
 pub async fn list(
     State(api): State<Api>,
@@ -88,7 +88,7 @@ pub struct PutRequest {
 }
 
 /// Adds a member, or gives one another role.
-#[utoipa::path(put, path = "/v1/conversations/{id}/members/{user_id}", 
+#[utoipa::path(put, path = "/v1/conversations/{id}/members/{user_id}",
     responses((status = 200, body = Conversation), (status = 409)))]
 pub async fn put(
     State(api): State<Api>,
@@ -119,7 +119,7 @@ pub async fn put(
 }
 
 /// Removes a member; of oneself: leaves.
-#[utoipa::path(delete, path = "/v1/conversations/{id}/members/{user_id}", 
+#[utoipa::path(delete, path = "/v1/conversations/{id}/members/{user_id}",
     responses((status = 204), (status = 409)))]
 pub async fn remove(
     State(api): State<Api>,
@@ -161,6 +161,8 @@ pub async fn prefer(
     if !api.gateway.store.set_preferences(id, &caller.user_id, &preferences).await? {
         return Err(Problem::no_conversation());
     }
+    // The user's other devices show it too.
+    api.announce_conversation(id, vec![caller.user_id.clone()]).await;
     Ok(axum::Json(api.conversation(id, &caller.user_id).await?))
 }
 

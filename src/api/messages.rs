@@ -30,7 +30,7 @@ pub struct MessageList {
 }
 
 /// History: before a seq, after one, or the end.
-#[utoipa::path(get, path = "/v1/conversations/{id}/messages", 
+#[utoipa::path(get, path = "/v1/conversations/{id}/messages",
     params(("id" = ConversationId, Path), HistoryQuery), responses((status = 200, body = MessageList)))]
 pub async fn list(
     State(api): State<Api>,
@@ -74,7 +74,7 @@ pub struct AcceptedBody {
 
 /// Sends a message; 202 when it is durable.
 #[utoipa::path(post, path = "/v1/conversations/{id}/messages", params(("id" = ConversationId, Path)),
-    responses((status = 202, body = AcceptedBody)))]
+    responses((status = 202, body = AcceptedBody), (status = 429)))]
 pub async fn send(
     State(api): State<Api>,
     caller: Caller,
@@ -85,8 +85,8 @@ pub async fn send(
 }
 
 /// Sends a message to a user; 202 when it is durable.
-#[utoipa::path(post, path = "/v1/messages", 
-    responses((status = 202, body = AcceptedBody), (status = 404)))]
+#[utoipa::path(post, path = "/v1/messages",
+    responses((status = 202, body = AcceptedBody), (status = 404), (status = 429)))]
 pub async fn send_to_user(
     State(api): State<Api>,
     caller: Caller,
@@ -115,6 +115,9 @@ impl Api {
             mentions: request.mentions,
             push: request.push,
         };
+        if !caller.by_server {
+            self.gateway.charge(&caller.user_id)?;
+        }
         let client_id = draft.client_id;
         let conversation_id = self.gateway.send(&caller.asking(), draft).await?;
         Ok((StatusCode::ACCEPTED, axum::Json(AcceptedBody { client_id, conversation_id })))

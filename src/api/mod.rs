@@ -7,6 +7,7 @@ mod cors;
 mod devices;
 mod documents;
 mod extract;
+mod forwarded;
 mod me;
 mod members;
 mod messages;
@@ -22,7 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 
 use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
@@ -30,6 +33,7 @@ use crate::gateway::{Gateway, Problem, handshake};
 use crate::protocol::ErrorCode;
 
 pub use self::documents::{asyncapi, openapi};
+pub use self::forwarded::Forwarded;
 pub use self::problem::problem;
 pub use self::server::{Server, serve};
 
@@ -60,13 +64,14 @@ impl FromRef<Api> for Gateway {
 /// All routes.
 pub fn router(api: Api) -> Router {
     let settings = &api.gateway.settings;
-    let routes = routes(settings.gateway.http_max_body).method_not_allowed_fallback(wrong_method);
+    let routes = routes(settings.gateway.http_max_body, settings.gateway.http_timeout)
+        .method_not_allowed_fallback(wrong_method);
     let routes = if settings.server.page { page::add(routes) } else { routes };
     routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
 }
 
 /// The routes of the API and of its documents. A test holds them against the OpenAPI document.
-fn routes(max_body: usize) -> Router<Api> {
+fn routes(max_body: usize, timeout: Duration) -> Router<Api> {
     let routes = Router::new()
         .route("/v1/accounts", post(accounts::create))
         .route("/v1/sessions", post(sessions::create).delete(sessions::end))
@@ -95,15 +100,24 @@ fn routes(max_body: usize) -> Router<Api> {
         )
         .route("/v1/presence", get(presence::list))
         .layer(DefaultBodyLimit::max(max_body))
+        .layer(axum::middleware::from_fn_with_state(timeout, in_time))
         .route("/v1/ws", get(handshake::upgrade));
     documents::add(routes)
+}
+
+/// Gives a request up that takes too long: a body that trickles, a store that does not answer.
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("this took too long", 1000).into_response(),
+    }
 }
 
 async fn nothing_here() -> Problem {
     Problem::new(ErrorCode::NotFound, "there is nothing at this address")
 }
 
-async fn wrong_method() -> axum::response::Response {
+async fn wrong_method() -> Response {
     let wrong = Problem::new(ErrorCode::Unsupported, "this address does not do that");
     problem(axum::http::StatusCode::METHOD_NOT_ALLOWED, &wrong)
 }

@@ -78,7 +78,7 @@ pub struct RemoveQuery {
 }
 
 /// Deactivates a user, or erases the person: profile, devices, contacts, and the text of their messages.
-#[utoipa::path(delete, path = "/v1/users/{id}", 
+#[utoipa::path(delete, path = "/v1/users/{id}",
     params(("id" = UserId, Path), RemoveQuery), security(("server_key" = [])), responses((status = 204)))]
 pub async fn remove(
     State(api): State<Api>,

@@ -31,6 +31,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attempts::network_of;
 pub use attempts::{AttemptLimiter, AttemptLimits, TooManyAttempts};
 pub use bearer::{BearerError, bearer};
 pub use claims::{Claims, LEEWAY, TokenKind, valid_device_id, valid_user_id};

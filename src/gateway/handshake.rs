@@ -1,6 +1,6 @@
 //! The upgrade: origin, subprotocol, token, room.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
@@ -21,7 +21,8 @@ use crate::telemetry::metrics::RejectReason;
 #[derive(Clone)]
 pub struct Arrival {
     pub accepted_at: Instant,
-    pub peer: SocketAddr,
+    /// The client's; behind a trusted proxy as that says.
+    pub address: IpAddr,
     pub linger: Linger,
 }
 
@@ -32,7 +33,7 @@ const WRITE_BUFFER: usize = 8 * 1024;
 
 /// Upgrades to a WebSocket.
 #[utoipa::path(get, path = "/v1/ws", tag = "socket", security((), ("user_token" = [])),
-    responses((status = 101)))]
+    responses((status = 101), (status = 426, description = "No upgrade was asked for.")))]
 pub async fn upgrade(
     State(gateway): State<Gateway>,
     Extension(arrival): Extension<Arrival>,
@@ -43,8 +44,9 @@ pub async fn upgrade(
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(rejection) => {
-            let problem = Problem::bad_request(format!("here sockets are opened: {}", rejection.body_text()));
-            return problem.into_response();
+            let rejected = rejection.into_response();
+            let wrong = Problem::bad_request("this address is for WebSockets");
+            return with_headers_of(&rejected, crate::api::problem(rejected.status(), &wrong));
         }
     };
     match prepare(&gateway, &uri, &headers).await {
@@ -74,6 +76,16 @@ pub fn configured(upgrade: WebSocketUpgrade, limit: usize) -> WebSocketUpgrade {
         .write_buffer_size(WRITE_BUFFER)
         .max_frame_size(limit)
         .max_message_size(limit)
+}
+
+/// A rejected upgrade says by its headers what it wants.
+fn with_headers_of(rejected: &Response, mut answer: Response) -> Response {
+    for (name, value) in rejected.headers() {
+        if ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
 }
 
 struct Refused {

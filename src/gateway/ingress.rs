@@ -19,7 +19,14 @@ use crate::telemetry::metrics::PublishResult;
 /// Whoever waits for an entry to be durable.
 pub trait Waiting: Send + 'static {
     /// Called once, from the batcher's task: must not block.
-    fn settle(self: Box<Self>, entry: Named, result: Result<(), Refused>);
+    fn settle(self: Box<Self>, entry: Named, result: Result<Pace, Refused>);
+}
+
+/// How busy the partition of an accepted entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    Quiet,
+    Busy,
 }
 
 /// Which entry was settled.
@@ -63,9 +70,6 @@ struct Pending {
     waiting: Box<dyn Waiting>,
 }
 
-/// What an entry costs beside its text and data.
-const OVERHEAD: usize = 256;
-
 impl Ingress {
     /// Starts a batcher for each partition. They end when the last clone is dropped and everything is settled.
     pub fn start(
@@ -98,7 +102,7 @@ impl Ingress {
     /// Hands an entry over; `waiting` hears what became of it, also when it is refused at once.
     pub fn submit(&self, entry: NewEntry, waiting: Box<dyn Waiting>) {
         let lane = &self.lanes[self.partitions.of(entry.conversation_id).index()];
-        let bytes = size_of(&entry);
+        let bytes = entry.bytes();
         let named = Named { conversation_id: entry.conversation_id, client_id: entry.client_id };
         let waits = lane.load.bytes.fetch_add(bytes, Ordering::Relaxed);
         if waits > self.settings.queue_bytes || self.is_stalled(&lane.load) {
@@ -124,13 +128,6 @@ impl Ingress {
     }
 }
 
-fn size_of(entry: &NewEntry) -> usize {
-    let text = entry.body.text.as_ref().map_or(0, String::len);
-    let data = entry.body.data.as_ref().map_or(0, |data| data.get().len());
-    let names = entry.body.user_ids.len() + entry.body.mentions.len();
-    OVERHEAD + text + data + 64 * names
-}
-
 struct Batcher {
     queue: Arc<dyn Queue>,
     partition: Partition,
@@ -149,9 +146,9 @@ impl Batcher {
                 return;
             }
             if pending.len() < room
-                && self.rate.per_second() >= f64::from(self.settings.linger_above_per_second)
+                && let Some(linger) = self.linger()
             {
-                tokio::time::sleep(self.settings.linger).await;
+                tokio::time::sleep(linger).await;
             }
             while pending.len() < room {
                 let Ok(next) = inbox.try_recv() else { break };
@@ -161,6 +158,16 @@ impl Batcher {
             let batch = std::mem::replace(&mut pending, rest);
             self.rate.count(batch.len());
             self.publish(batch).await;
+        }
+    }
+
+    /// How long to wait for company: a busy system pays less for each message so, a quiet one waits for nobody.
+    fn linger(&self) -> Option<Duration> {
+        let busy = self.rate.per_second() / f64::from(self.settings.linger_above_per_second.max(1));
+        match busy {
+            ..1.0 => None,
+            ..5.0 => Some(self.settings.linger),
+            _ => Some(self.settings.linger.mul_f64(2.5)),
         }
     }
 
@@ -208,7 +215,11 @@ impl Batcher {
         if let Err(error) = &result {
             tracing::warn!(%error, partition = %self.partition, "gateway.publish");
         }
-        let result = result.map_err(|_| Refused { retry_after: self.settings.max_wait });
+        let pace = if self.linger().is_some() { Pace::Busy } else { Pace::Quiet };
+        let result = match result {
+            Ok(()) => Ok(pace),
+            Err(_) => Err(Refused { retry_after: self.settings.max_wait }),
+        };
         for (named, waiting) in waiting {
             waiting.settle(named, result);
         }

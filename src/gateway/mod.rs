@@ -12,12 +12,15 @@ mod drain;
 mod ephemeral;
 pub mod handshake;
 mod ingress;
+mod late;
 mod limits;
 mod linger;
 mod login;
 mod meters;
 mod outbox;
+mod pace;
 mod positions;
+mod rates;
 mod registry;
 mod requests;
 mod routes;
@@ -36,8 +39,11 @@ use tokio_util::task::TaskTracker;
 use self::access::Access;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
+use self::late::Late;
 use self::login::Logins;
+use self::pace::Paces;
 use self::positions::Positions;
+use self::rates::UserRates;
 use self::registry::Registry;
 use self::requests::Requests;
 use self::routes::Routes;
@@ -97,6 +103,9 @@ pub struct Inner {
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    paces: Paces,
+    rates: UserRates,
+    late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -124,7 +133,10 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
+            paces: Paces::new(),
+            rates: UserRates::new(&settings.gateway),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
@@ -138,6 +150,8 @@ impl Gateway {
         gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        let (late, stop) = (gateway.clone(), stop.clone());
+        gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
     }
 

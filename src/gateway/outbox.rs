@@ -58,6 +58,21 @@ impl Outbox {
         }
     }
 
+    /// Puts an answer in that may leave together with what comes next; whoever puts it in has the task woken later.
+    pub fn answer_later(&self, frame: Bytes) {
+        self.put(frame, None, false);
+    }
+
+    /// Has the socket's task write what is there.
+    pub fn wake(&self) {
+        let state = self.state();
+        let waits = !state.frames.is_empty() || state.close.is_some();
+        drop(state);
+        if waits {
+            self.waker.wake();
+        }
+    }
+
     /// Puts a live event in, or holds it back while `sync` is being read.
     pub fn event(&self, frame: Bytes, stamp: Option<Stamp>) {
         if self.put(frame, stamp, true) {
@@ -90,6 +105,16 @@ impl Outbox {
                 true
             }
         }
+    }
+
+    /// Waits until everything that is not held back went to the socket's buffer: what is long is put in piece by piece, so that it
+    /// does not look like a slow reader. To be awaited only within the socket's own work, which is polled whenever something went.
+    pub async fn emptied(&self) {
+        std::future::poll_fn(|_| {
+            let state = self.state();
+            if state.frames.is_empty() || state.close.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// `sync` is in: releases the held events, but for those that it covered. `false` when the outbox was closed meanwhile.

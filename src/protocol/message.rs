@@ -123,9 +123,12 @@ pub struct ReactionSum<'a> {
     user_ids: &'a [UserId],
 }
 
+/// Emoji that are shown under one message: with 20 names each they still fit into a frame.
+const EMOJI: usize = 32;
+
 /// `{emoji: {user_ids, count}}`
 fn sums<S: Serializer>(reactions: &&[Reaction], serializer: S) -> Result<S::Ok, S::Error> {
-    let sums = reactions.iter().map(|reaction| {
+    let sums = reactions.iter().take(EMOJI).map(|reaction| {
         let Reaction { emoji, count, user_ids } = reaction;
         (emoji, ReactionSum { count: *count, user_ids })
     });

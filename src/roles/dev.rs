@@ -46,7 +46,8 @@ async fn run(process: Process) -> anyhow::Result<()> {
         partitions,
         config.worker.clone(),
         Arc::clone(&process.metrics),
-    );
+    )
+    .with_retention(config.retention.clone());
     tokio::spawn(count_queues(
         Arc::clone(&queue),
         Arc::clone(&process.metrics),

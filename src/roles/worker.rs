@@ -31,7 +31,8 @@ async fn run(process: Process) -> anyhow::Result<()> {
         process.partitions(),
         process.config.worker.clone(),
         Arc::clone(&process.metrics),
-    );
+    )
+    .with_retention(process.config.retention.clone());
     tracing::info!("worker.ready");
     worker.run(stop).await;
     process.lifecycle.stop_hard();

@@ -7,6 +7,7 @@ mod outcome;
 mod ownership;
 mod partition;
 mod persist;
+mod retention;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Worker {
     fanout: Arc<dyn Fanout>,
     partitions: Partitions,
     settings: Arc<config::Worker>,
+    /// Set when old messages are to be deleted.
+    retention: Option<config::Retention>,
     metrics: Arc<Metrics>,
 }
 
@@ -43,7 +46,13 @@ impl Worker {
         settings: config::Worker,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, store, fanout, partitions, settings: Arc::new(settings), metrics }
+        Self { queue, store, fanout, partitions, settings: Arc::new(settings), retention: None, metrics }
+    }
+
+    /// Deletes old messages too, when it is this worker's turn.
+    pub fn with_retention(mut self, retention: config::Retention) -> Self {
+        self.retention = Some(retention).filter(|retention| !retention.messages.is_zero());
+        self
     }
 
     /// Works until `stop`, then finishes the batches at hand and gives the partitions back.
@@ -51,8 +60,17 @@ impl Worker {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
         let mut ownership = Ownership::new(self.fanout.clone(), self.partitions, &self.settings);
         let mut running: HashMap<Partition, Running> = HashMap::new();
+        let mut retaining: Option<Running> = None;
         loop {
             let owned = ownership.decide().await;
+            match (&self.retention, retaining.take()) {
+                (Some(_), Some(task)) if ownership.leads() => retaining = Some(task),
+                (Some(retention), None) if ownership.leads() => {
+                    retaining = Some(self.retain(retention.clone(), &stop));
+                }
+                (_, Some(task)) => task.finish().await,
+                (_, None) => {}
+            }
             let lost: Vec<Partition> =
                 running.keys().filter(|partition| !owned.contains(partition)).copied().collect();
             for partition in lost {
@@ -72,10 +90,16 @@ impl Worker {
                 () = tokio::time::sleep(self.settings.lease_interval) => {}
             }
         }
-        for (_, task) in running {
+        for task in running.into_values().chain(retaining) {
             task.finish().await;
         }
         ownership.release().await;
+    }
+
+    fn retain(&self, retention: config::Retention, stop: &CancellationToken) -> Running {
+        let stop = stop.child_token();
+        let task = retention::run(self.store.clone(), retention, stop.clone());
+        Running { stop, handle: tokio::spawn(task) }
     }
 
     fn start(&self, partition: Partition, fan_out: FanOut, stop: &CancellationToken) -> Running {
@@ -86,6 +110,7 @@ impl Worker {
             store: self.store.clone(),
             fan_out,
             batch_rows: self.settings.batch_rows,
+            batch_bytes: self.settings.batch_bytes,
             metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),
         };
@@ -93,7 +118,7 @@ impl Worker {
     }
 }
 
-/// The task of one partition.
+/// The task of one partition, or that of retention.
 struct Running {
     stop: CancellationToken,
     handle: JoinHandle<()>,

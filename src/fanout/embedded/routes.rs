@@ -1,6 +1,6 @@
 //! Routes in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
 use async_trait::async_trait;
@@ -78,6 +78,18 @@ impl Routes for EmbeddedFanout {
         groups: &[ConversationId],
     ) -> Result<(), FanoutError> {
         self.state().groups.unregister(gateway, groups);
+        Ok(())
+    }
+
+    async fn bring_groups(&self, groups: &[(ConversationId, Vec<UserId>)]) -> Result<(), FanoutError> {
+        let mut state = self.state();
+        for (group, users) in groups {
+            let gateways: BTreeSet<GatewayId> =
+                users.iter().flat_map(|user| state.users.of(user)).copied().collect();
+            for gateway in gateways {
+                state.groups.register(gateway, &[*group]);
+            }
+        }
         Ok(())
     }
 

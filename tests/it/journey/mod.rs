@@ -1,7 +1,10 @@
 //! What people do with Tidings, on one process and on two gateways and two workers.
 
 mod backends;
+mod big;
 mod conversations;
 mod messages;
 mod positions;
 mod probe;
+mod retention;
+mod tls;

@@ -14,6 +14,8 @@ pub struct World {
     pub servers: Vec<Server>,
     /// Workers, after the gateways.
     pub workers: Vec<Server>,
+    /// The database of the roles.
+    pub postgres: Option<String>,
     _data: Option<TempDir>,
 }
 
@@ -30,6 +32,7 @@ impl World {
             there: server.listen,
             servers: vec![server],
             workers: Vec::new(),
+            postgres: None,
             _data: Some(data),
         }
     }
@@ -71,6 +74,7 @@ impl World {
             there: two.listen,
             servers: vec![one, two],
             workers: vec![three, four],
+            postgres: Some(database.clone()),
             _data: None,
         }
     }

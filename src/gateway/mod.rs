@@ -4,6 +4,7 @@
 //! syncs it, [`commands`] do what its frames ask for, [`outbox`] holds what waits to be written.
 
 pub mod access;
+mod clears;
 mod coalesce;
 pub mod commands;
 mod connection;
@@ -50,6 +51,7 @@ use crate::queue::{Partitions, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use self::clears::Pushing;
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
 
@@ -59,6 +61,8 @@ pub struct Parts {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fanout: Arc<dyn Fanout>,
+    /// `None` when push is switched off.
+    pub pushing: Option<Pushing>,
     pub verifier: Arc<Verifier>,
     pub partitions: Partitions,
     pub metrics: Arc<Metrics>,
@@ -93,6 +97,7 @@ pub struct Inner {
     ingress: Ingress,
     watchers: Watchers,
     positions: Positions,
+    pushing: Option<Pushing>,
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
@@ -113,7 +118,7 @@ impl Deref for Gateway {
 impl Gateway {
     /// Starts the gateway's own tasks, which end with `stop`.
     pub fn start(parts: Parts, stop: &CancellationToken) -> Self {
-        let Parts { settings, queue, store, fanout, verifier, partitions, metrics } = parts;
+        let Parts { settings, queue, store, fanout, pushing, verifier, partitions, metrics } = parts;
         let registry = Arc::new(Registry::new());
         let gateway = Self(Arc::new(Inner {
             access: Access::new(Arc::clone(&store), settings.gateway.conversation_cache),
@@ -123,6 +128,7 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            pushing,
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),

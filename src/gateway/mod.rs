@@ -4,6 +4,7 @@
 //! syncs it, [`commands`] do what its frames ask for, [`outbox`] holds what waits to be written.
 
 pub mod access;
+mod answers;
 mod coalesce;
 pub mod commands;
 mod connection;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::Access;
+use self::answers::Answers;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
 use self::journal::Journal;
@@ -52,6 +54,7 @@ use crate::queue::{Partitions, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use self::answers::Awaited;
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
 
@@ -96,6 +99,7 @@ pub struct Inner {
     watchers: Watchers,
     positions: Positions,
     journal: Journal,
+    answers: Answers,
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
@@ -127,6 +131,7 @@ impl Gateway {
             watchers: Watchers::default(),
             positions: Positions::default(),
             journal: Journal::default(),
+            answers: Answers::default(),
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -147,6 +152,11 @@ impl Gateway {
     /// When an entry came here from the fan-out, of the last ones that did.
     pub fn came_at(&self, id: ConversationId, seq: Seq) -> Option<Timestamp> {
         self.journal.came_at(id, seq)
+    }
+
+    /// A request whose answer comes by the fan-out; `None` while the gateway hears nothing.
+    pub fn await_answer(&self) -> Option<Awaited> {
+        self.subscribed.borrow().map(|gateway| self.answers.expect(gateway))
     }
 
     /// Resolves once the gateway hears events.

@@ -14,6 +14,7 @@ mod ephemeral;
 pub mod handshake;
 mod ingress;
 mod journal;
+mod late;
 mod limits;
 mod linger;
 mod login;
@@ -40,6 +41,7 @@ use self::answers::Answers;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
 use self::journal::Journal;
+use self::late::Late;
 use self::login::Logins;
 use self::positions::Positions;
 use self::registry::Registry;
@@ -103,6 +105,7 @@ pub struct Inner {
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -132,6 +135,7 @@ impl Gateway {
             positions: Positions::default(),
             journal: Journal::default(),
             answers: Answers::default(),
+            late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -146,6 +150,8 @@ impl Gateway {
         gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        let (late, stop) = (gateway.clone(), stop.clone());
+        gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
     }
 

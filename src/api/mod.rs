@@ -1,6 +1,7 @@
 //! The HTTP API: one file a resource.
 
 mod accounts;
+mod acks;
 mod caller;
 mod conversations;
 mod cors;
@@ -12,9 +13,11 @@ mod messages;
 mod page;
 mod presence;
 mod problem;
+mod push_wishes;
 mod relations;
 mod server;
 mod sessions;
+mod trace;
 mod users;
 
 use std::sync::Arc;
@@ -36,8 +39,19 @@ pub use self::server::{Server, serve};
 pub struct Api {
     pub gateway: Gateway,
     pub server_keys: Arc<ServerKeys>,
+    pub push: Arc<PushRules>,
     /// Set where built-in accounts are switched on.
     pub accounts: Option<Arc<Accounts>>,
+}
+
+/// What the configuration says about pushes, as far as callers meet it.
+pub struct PushRules {
+    /// How long a push lives.
+    pub expiry: Duration,
+    /// Push services that a browser's subscription may name; `None`: any, because none of them is connected to.
+    pub webpush_hosts: Option<Vec<String>>,
+    /// Members may see where a message is, not only backends.
+    pub members_trace: bool,
 }
 
 /// Built-in accounts.
@@ -68,7 +82,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/conversations/{id}/members/me", patch(members::prefer))
         .route("/v1/conversations/{id}/members/{user_id}", put(members::put).delete(members::remove))
         .route("/v1/conversations/{id}/messages", get(messages::list).post(messages::send))
+        .route("/v1/conversations/{id}/messages/{seq}/trace", get(trace::read))
         .route("/v1/messages", post(messages::send_to_user))
+        .route("/v1/ack", post(acks::acknowledge))
         .route("/v1/users", get(users::list))
         .route("/v1/users/{id}", get(users::read).put(users::put).delete(users::remove))
         .route("/v1/users/{id}/revoke", post(users::revoke))

@@ -86,6 +86,9 @@ impl Gateway {
         for event in events {
             match event.body {
                 EventBody::Frame { json, stamp, except, received_ms } => {
+                    if let Some(stamp) = stamp.as_ref().filter(|stamp| stamp.seq > Seq::ZERO) {
+                        self.journal.note(stamp, Timestamp::now());
+                    }
                     let shared = Shared::new(json);
                     let to = Recipients { except: except.as_ref(), stamp };
                     self.deliver_frame(&event.target, &shared, &to).await;
@@ -105,6 +108,7 @@ impl Gateway {
                     self.expel(&event.target, deactivated, session);
                 }
                 EventBody::Forget => self.forget(&event.target),
+                EventBody::Answer { request, json } => self.answers.give(request, json),
             }
         }
     }
@@ -113,7 +117,7 @@ impl Gateway {
         match target {
             Target::Users(users) => {
                 if let Some(stamp) = to.stamp {
-                    self.access.members_changed(stamp.conversation_id, stamp.members_seq);
+                    self.access.stored(stamp.conversation_id, stamp.members_seq);
                 }
                 for user in users {
                     self.push(user, shared, to);

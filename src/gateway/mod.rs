@@ -4,6 +4,7 @@
 //! syncs it, [`commands`] do what its frames ask for, [`outbox`] holds what waits to be written.
 
 pub mod access;
+mod answers;
 mod clears;
 mod coalesce;
 pub mod commands;
@@ -13,6 +14,8 @@ mod drain;
 mod ephemeral;
 pub mod handshake;
 mod ingress;
+mod journal;
+mod late;
 mod limits;
 mod linger;
 mod login;
@@ -35,8 +38,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::Access;
+use self::answers::Answers;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
+use self::journal::Journal;
+use self::late::Late;
 use self::login::Logins;
 use self::positions::Positions;
 use self::registry::Registry;
@@ -46,11 +52,12 @@ use self::watchers::Watchers;
 use crate::auth::Verifier;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::model::GatewayId;
+use crate::model::{ConversationId, GatewayId, Seq, Timestamp};
 use crate::queue::{Partitions, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use self::answers::Awaited;
 pub use self::clears::Pushing;
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
@@ -97,10 +104,13 @@ pub struct Inner {
     ingress: Ingress,
     watchers: Watchers,
     positions: Positions,
-    pushing: Option<Pushing>,
+    pub pushing: Option<Pushing>,
+    journal: Journal,
+    answers: Answers,
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -129,6 +139,9 @@ impl Gateway {
             watchers: Watchers::default(),
             positions: Positions::default(),
             pushing,
+            journal: Journal::default(),
+            answers: Answers::default(),
+            late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -143,7 +156,19 @@ impl Gateway {
         gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        let (late, stop) = (gateway.clone(), stop.clone());
+        gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
+    }
+
+    /// When an entry came here from the fan-out, of the last ones that did.
+    pub fn came_at(&self, id: ConversationId, seq: Seq) -> Option<Timestamp> {
+        self.journal.came_at(id, seq)
+    }
+
+    /// A request whose answer comes by the fan-out; `None` while the gateway hears nothing.
+    pub fn await_answer(&self) -> Option<Awaited> {
+        self.subscribed.borrow().map(|gateway| self.answers.expect(gateway))
     }
 
     /// Resolves once the gateway hears events.

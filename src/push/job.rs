@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::{ConversationId, DeviceId, MessageId, PushOverride, Seq, Timestamp, UserId};
+use crate::push::probe::ProbeJob;
 use crate::queue::{PushJob, PushLane};
 
 /// A job of the push stage.
@@ -17,6 +18,8 @@ pub enum Job {
     Waiting(Vec<Waiting>),
     /// A user read: their other phones show what is not new any more.
     Read(ReadElsewhere),
+    /// Somebody wants to see whether a device can be reached.
+    Probe(ProbeJob),
     /// One provider's: ring these phones.
     Ring(Vec<Ring>),
     /// One provider's: send the summary of a conversation to a phone.

@@ -12,7 +12,8 @@
 //!
 //! * [`payload`] writes what the phone shows: privacy, templates, the server's words, sizes.
 //! * [`provider`] is the port: a notification goes in, an [`provider::Outcome`] comes out.
-//! * [`providers`] makes them from the configuration.
+//! * [`providers`] makes the ones that the configuration names.
+//! * [`probe`] is a test push with the provider's own words as its answer.
 //! * [`limits`] bounds how many and how fast.
 //! * [`apns`], [`fcm`], [`webpush`] and [`log`] are the backends.
 //! * [`fake`] stands in for all three, with real TLS and real checks.
@@ -27,6 +28,7 @@ pub mod job;
 pub mod limits;
 pub mod log;
 pub mod payload;
+pub mod probe;
 pub mod provider;
 pub mod providers;
 pub mod stage;

@@ -63,6 +63,7 @@ async fn run(process: Process) -> anyhow::Result<()> {
         fanout: Arc::clone(&fanout),
         board: embedded,
         providers: Providers::new(config)?,
+        ack_tokens: super::push::ack_tokens(config, Some(signing.clone())),
         settings: super::push::settings(config)?,
         metrics: Arc::clone(&process.metrics),
     };

@@ -7,7 +7,8 @@ use anyhow::Context;
 
 use super::process::Process;
 use super::services::{Services, count_queues};
-use crate::config::{Config, Loaded};
+use crate::auth::{self, AckTokens};
+use crate::config::{Config, Loaded, Secret};
 use crate::push::board::Rules;
 use crate::push::decide::Patience;
 use crate::push::providers::{self, Providers};
@@ -23,6 +24,11 @@ pub fn push(loaded: Loaded) -> anyhow::Result<()> {
 
 async fn run(process: Process) -> anyhow::Result<()> {
     let (providers, settings) = (Providers::new(&process.config)?, settings(&process.config)?);
+    let auth = &process.config.auth;
+    let ack_tokens = ack_tokens(
+        &process.config,
+        auth::own_secret(auth.signing_secret.as_ref(), auth.hs256_secret.as_ref()),
+    );
     process.serve_ops().await?;
     let queues = process.health.check("push_queues", Gate::Always);
     let services = Services::connect(&process)?;
@@ -47,6 +53,7 @@ async fn run(process: Process) -> anyhow::Result<()> {
         store: backends.store,
         fanout: backends.fanout,
         providers,
+        ack_tokens,
         settings,
         metrics: Arc::clone(&process.metrics),
     };
@@ -54,6 +61,11 @@ async fn run(process: Process) -> anyhow::Result<()> {
     stage::run(parts, stop).await;
     process.lifecycle.stop_hard();
     Ok(())
+}
+
+/// The tokens that pushes carry, signed with the secret of the server's own; a push may be on its way as long as they are good.
+pub fn ack_tokens(config: &Config, own: Option<Secret>) -> Option<AckTokens> {
+    own.map(|own| AckTokens::new(&own, config.push.expiry))
 }
 
 /// The settings of the push stage.

@@ -105,11 +105,11 @@ impl Routes for RedisFanout {
         let attention = |user: &UserId| {
             let idle: Vec<GatewayId> = routes.of(Key::Idle(user)).collect();
             let alive = |gateway: &GatewayId| living.place_of(*gateway).is_some();
-            let mut sockets = routes.of(Key::User(user)).filter(alive).peekable();
-            match sockets.peek() {
-                None => Attention::Away,
-                Some(_) if sockets.all(|gateway| idle.contains(&gateway)) => Attention::Idle,
-                Some(_) => Attention::Active,
+            let sockets: Vec<GatewayId> = routes.of(Key::User(user)).filter(alive).collect();
+            match &sockets[..] {
+                [] => Attention::Away,
+                sockets if sockets.iter().all(|gateway| idle.contains(gateway)) => Attention::Idle,
+                _ => Attention::Active,
             }
         };
         Ok(users.iter().map(attention).collect())

@@ -91,6 +91,11 @@ impl Screens {
         self.0.get(device.as_str())
     }
 
+    /// The user has read so far, on whichever device.
+    pub fn read(&mut self, through: Seq) {
+        self.0.values_mut().for_each(|screen| screen.read(through));
+    }
+
     /// The devices that show something up to a seq.
     pub fn showing(&self, through: Seq) -> Vec<DeviceId> {
         let shows = |screen: &Screen| screen.shown.first().is_some_and(|first| first <= through);

@@ -19,7 +19,7 @@ impl Item {
             Job::Ring(rings) => rings.into_iter().flat_map(ring).collect(),
             Job::Summary(summary) => vec![Self::Summary(summary)],
             Job::Clear(clear) => vec![Self::Clear(clear)],
-            Job::Stored(_) | Job::Waiting(_) | Job::Read(_) => {
+            Job::Stored(_) | Job::Waiting(_) | Job::Read(_) | Job::Probe(_) => {
                 tracing::error!("push.deliver: a job that is to be decided is dropped");
                 Vec::new()
             }

@@ -2,15 +2,16 @@
 //! the badge is now.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Item, Lane};
+use crate::auth::AckScope;
 use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
 use crate::push::board::{self, Flush, ScreenKey};
 use crate::push::decide::{self, Facts, Silence};
 use crate::push::job::{Clear, Notice, Phone, Summary};
 use crate::push::payload::{self, Content, Occasion, Why};
-use crate::push::provider::{Notification, Target, notification_id};
+use crate::push::provider::{Notification, Secret, Target, notification_id};
 use crate::push::stage::{Knowledge, trace};
 use crate::queue::PushJob;
 use crate::store::{PushTrace, Recipient, Ringable, StoreError};
@@ -309,11 +310,25 @@ impl Look<'_> {
             kind: content.kind,
             badge: Some(u32::try_from(badge).unwrap_or(0)),
             data: content.data,
-            ack_token: None,
+            ack_token: self.ack_token(item, &tells),
             priority: content.priority,
             expires_at: UNIX_EPOCH + Duration::from_millis(u64::try_from(expires.as_millis()).unwrap_or(0)),
         };
         self.looked.ready.push(Ready { item: item.clone(), device, notification, tells });
+    }
+
+    /// With it a notification extension acknowledges what it shows, and nothing else. A push without one rings all the same.
+    fn ack_token(&self, item: &Item, tells: &[Seq]) -> Option<Secret> {
+        let (tokens, seq) = (self.lane.parts.ack_tokens.as_ref()?, tells.last()?.get());
+        let scope = AckScope { conversation_id: item.conversation_id().as_uuid(), seq };
+        let phone = item.phone();
+        match tokens.mint(phone.user_id.as_str(), phone.device_id.as_str(), scope, SystemTime::now()) {
+            Ok(minted) => Some(Secret::new(minted.token)),
+            Err(error) => {
+                tracing::warn!(%error, "push.ack_token");
+                None
+            }
+        }
     }
 
     fn count(&self, decision: PushDecision) {

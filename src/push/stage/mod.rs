@@ -25,6 +25,7 @@ use super::decide::Patience;
 use super::deliver;
 use super::payload::Style;
 use super::providers::Providers;
+use crate::auth::AckTokens;
 use crate::fanout::Fanout;
 use crate::queue::{PublishError, PushJob, PushLane, PushQueue, Queue};
 use crate::store::{PushTrace, Store};
@@ -32,6 +33,7 @@ use crate::telemetry::Metrics;
 
 pub(super) use knowledge::Knowledge;
 pub(super) use plan::Plan;
+pub(super) use work::trace;
 
 /// What the stage works with.
 pub struct Parts {
@@ -42,6 +44,8 @@ pub struct Parts {
     pub fanout: Arc<dyn Fanout>,
     pub board: Arc<dyn Board>,
     pub providers: Providers,
+    /// `None`: pushes carry no token to acknowledge with.
+    pub ack_tokens: Option<AckTokens>,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
 }

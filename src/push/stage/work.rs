@@ -11,6 +11,7 @@ use crate::model::{Device, Seq, Timestamp, UserId};
 use crate::push::board::{self, Budget, ScreenKey};
 use crate::push::decide::{self, Facts, Silence};
 use crate::push::job::{Job, Notice, Phone, ReadElsewhere, Summary};
+use crate::push::probe;
 use crate::queue::{PushConsumer, PushDelivery, PushLane, QueueError};
 use crate::store::{PushTrace, Recipient, StoreError};
 use crate::telemetry::metrics::{ConsumeResult, ConsumedQueue, DeadReason, PushDecision};
@@ -38,7 +39,7 @@ pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
 }
 
 async fn consume(
-    parts: &Parts,
+    parts: &Arc<Parts>,
     consumer: &mut dyn PushConsumer,
     stop: &CancellationToken,
 ) -> Result<(), QueueError> {
@@ -58,7 +59,7 @@ async fn consume(
 }
 
 /// Works on some jobs until all that follows is safe; `false` when the stage stops before.
-async fn work(parts: &Parts, deliveries: Vec<PushDelivery>, stop: &CancellationToken) -> bool {
+async fn work(parts: &Arc<Parts>, deliveries: Vec<PushDelivery>, stop: &CancellationToken) -> bool {
     let mut jobs = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
         match Job::decode(&delivery.payload) {
@@ -73,6 +74,7 @@ async fn work(parts: &Parts, deliveries: Vec<PushDelivery>, stop: &CancellationT
             }
         }
     }
+    probe(parts, &jobs);
     let mut pause = Pause::default();
     let mut plan = loop {
         match decide(parts, &jobs).await {
@@ -97,6 +99,20 @@ async fn work(parts: &Parts, deliveries: Vec<PushDelivery>, stop: &CancellationT
     }
     parts.trace(&plan.traces).await;
     true
+}
+
+/// Makes the test pushes among these beside everything else: nobody is to wait for their answers but who asked for them.
+fn probe(parts: &Arc<Parts>, jobs: &[Job]) {
+    for job in jobs {
+        let Job::Probe(job) = job else { continue };
+        let (parts, job) = (Arc::clone(parts), job.clone());
+        tokio::spawn(async move {
+            let made = probe::perform(&job, &*parts.store, &*parts.fanout, &parts.providers).await;
+            if let Err(error) = made {
+                tracing::warn!(%error, "push.probe");
+            }
+        });
+    }
 }
 
 /// Somebody who may have to be told of a message.
@@ -128,6 +144,8 @@ async fn decide(parts: &Parts, jobs: &[Job]) -> Result<Plan, StoreError> {
                 waiting.iter().map(|case| Case { notice: &case.notice, users: Some(case.users.clone()) }),
             ),
             Job::Read(read) => reads.push(read.clone()),
+            // Done beside: see `probe`.
+            Job::Probe(_) => {}
             // A provider's: it came here only by a replay of a dead letter to the wrong queue.
             Job::Ring(_) | Job::Summary(_) | Job::Clear(_) => {
                 tracing::error!("push.decide: a job of a provider's lane is dropped");

@@ -3,5 +3,6 @@
 mod backends;
 mod conversations;
 mod messages;
+mod phones;
 mod positions;
 mod probe;

@@ -50,6 +50,8 @@ pub struct PushRules {
     pub expiry: Duration,
     /// Push services that a browser's subscription may name; `None`: any, because none of them is connected to.
     pub webpush_hosts: Option<Vec<String>>,
+    /// How often a user may make a device ring for a test.
+    pub tests: AttemptLimiter,
     /// Members may see where a message is, not only backends.
     pub members_trace: bool,
 }
@@ -90,6 +92,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/users/{id}/revoke", post(users::revoke))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device_id}", put(devices::put).delete(devices::remove))
+        .route("/v1/devices/{device_id}/test", post(devices::test))
         .route("/v1/contacts", get(relations::contacts))
         .route(
             "/v1/contacts/{user_id}",

@@ -22,6 +22,7 @@ mod login;
 mod meters;
 mod outbox;
 mod positions;
+mod probe;
 mod registry;
 mod requests;
 mod routes;

@@ -122,11 +122,21 @@ fn settings(config: &Config, max_connections: usize, is_dev: bool) -> Settings {
     }
 }
 
+/// Test pushes. The address may be that of a backend which asks for all of its users.
+const TESTS: AttemptLimits = AttemptLimits {
+    user_burst: 5,
+    user_every: Duration::from_secs(12),
+    address_burst: 100,
+    address_every: Duration::from_millis(100),
+    remembered: 16_384,
+};
+
 fn push_rules(config: &Config, is_dev: bool) -> PushRules {
     let webpush = &config.webpush;
     PushRules {
         expiry: config.push.expiry,
         webpush_hosts: webpush.base_url.is_none().then(|| webpush.allowed_hosts.clone()),
+        tests: AttemptLimiter::new(&TESTS),
         members_trace: is_dev,
     }
 }

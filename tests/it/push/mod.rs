@@ -4,6 +4,7 @@ mod answers;
 mod burst;
 mod deaths;
 mod deciding;
+mod probing;
 mod scene;
 
 use scene::Scene;

@@ -94,7 +94,7 @@ pub async fn test(
     let now = std::time::Instant::now();
     api.push
         .tests
-        .attempt(caller.user_id.as_str(), arrival.peer.ip(), now)
+        .attempt(caller.user_id.as_str(), arrival.address, now)
         .map_err(|limited| Problem::rate_limited(limited.retry_after))?;
     let devices = api.gateway.store.devices_of(std::slice::from_ref(&caller.user_id)).await?;
     if !devices.iter().flatten().any(|device| device.device_id == device_id) {

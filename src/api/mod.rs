@@ -7,6 +7,7 @@ mod conversations;
 mod cors;
 mod devices;
 mod extract;
+mod forwarded;
 mod me;
 mod members;
 mod messages;
@@ -24,13 +25,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, patch, post, put};
 
 use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
 use crate::gateway::{Gateway, Problem, handshake};
 use crate::protocol::ErrorCode;
 
+pub use self::forwarded::Forwarded;
 pub use self::problem::problem;
 pub use self::server::{Server, serve};
 
@@ -105,17 +109,26 @@ pub fn router(api: Api) -> Router {
         )
         .route("/v1/presence", get(presence::list))
         .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
+        .layer(axum::middleware::from_fn_with_state(settings.gateway.http_timeout, in_time))
         .route("/v1/ws", any(handshake::upgrade))
         .method_not_allowed_fallback(wrong_method);
     let routes = if settings.server.page { page::add(routes) } else { routes };
     routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
 }
 
+/// Gives a request up that takes too long: a body that trickles, a store that does not answer.
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("this took too long", 1000).into_response(),
+    }
+}
+
 async fn nothing_here() -> Problem {
     Problem::new(ErrorCode::NotFound, "there is nothing at this address")
 }
 
-async fn wrong_method() -> axum::response::Response {
+async fn wrong_method() -> Response {
     let wrong = Problem::new(ErrorCode::Unsupported, "this address does not do that");
     problem(axum::http::StatusCode::METHOD_NOT_ALLOWED, &wrong)
 }

@@ -4,8 +4,8 @@ mod answers;
 mod burst;
 mod deaths;
 mod deciding;
-mod probing;
 mod scene;
+mod seeing;
 
 use scene::Scene;
 

@@ -8,14 +8,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
-use crate::api::{self, Accounts, Api, Forwarded, Server};
+use crate::api::{self, Accounts, Api, Forwarded, PushRules, Server};
 use crate::auth::{
     self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret,
     ServerKeys, Verifier,
 };
 use crate::config::Config;
 use crate::fanout::Fanout;
-use crate::gateway::{Gateway, Parts, Settings};
+use crate::gateway::{Gateway, Parts, Pushing, Settings};
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tls::ServerConfigSource;
@@ -25,6 +25,7 @@ pub struct Backends {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fanout: Arc<dyn Fanout>,
+    pub pushing: Pushing,
 }
 
 /// A gateway that serves.
@@ -47,7 +48,8 @@ impl Front {
         if let Some(complaint) = process.files.complaint(config.server.max_connections) {
             tracing::warn!(complaint, "server.file_limit");
         }
-        let (verifier, warnings) = Verifier::new(&auth_settings(config, signing.as_ref())).context("auth")?;
+        let own = auth::own_secret(signing.as_ref(), config.auth.hs256_secret.as_ref());
+        let (verifier, warnings) = Verifier::new(&auth_settings(config, own)).context("auth")?;
         for warning in warnings {
             tracing::warn!(%warning, "auth");
         }
@@ -67,6 +69,7 @@ impl Front {
                 queue: backends.queue,
                 store: backends.store,
                 fanout: backends.fanout,
+                pushing: Some(backends.pushing).filter(|_| config.push.enabled),
                 verifier,
                 partitions: process.partitions(),
                 metrics: Arc::clone(&process.metrics),
@@ -76,6 +79,7 @@ impl Front {
         let api = Api {
             gateway: gateway.clone(),
             server_keys: Arc::new(ServerKeys::new(&config.auth.server_keys)),
+            push: Arc::new(push_rules(config, is_dev)),
             accounts: accounts(config, signing)?,
         };
         let server = Server {
@@ -122,10 +126,29 @@ fn settings(config: &Config, max_connections: usize, is_dev: bool) -> Settings {
     }
 }
 
-fn auth_settings(config: &Config, signing: Option<&Secret>) -> auth::Settings {
+/// Test pushes. The address may be that of a backend which asks for all of its users.
+const TESTS: AttemptLimits = AttemptLimits {
+    user_burst: 5,
+    user_every: Duration::from_secs(12),
+    address_burst: 100,
+    address_every: Duration::from_millis(100),
+    remembered: 16_384,
+};
+
+fn push_rules(config: &Config, is_dev: bool) -> PushRules {
+    let webpush = &config.webpush;
+    PushRules {
+        expiry: config.push.expiry,
+        webpush_hosts: webpush.base_url.is_none().then(|| webpush.allowed_hosts.clone()),
+        tests: AttemptLimiter::new(&TESTS),
+        members_trace: is_dev,
+    }
+}
+
+fn auth_settings(config: &Config, own_secret: Option<Secret>) -> auth::Settings {
     let auth = &config.auth;
     auth::Settings {
-        own_secret: signing.cloned(),
+        own_secret,
         hs256_secret: auth.hs256_secret.clone(),
         public_keys: auth.public_key_files.iter().cloned().map(Into::into).collect(),
         jwks: auth.jwks_url.clone().map(|url| JwksSettings {

@@ -7,7 +7,8 @@ use utoipa::OpenApi;
 
 use crate::api::problem::Details;
 use crate::api::{
-    accounts, conversations, devices, me, members, messages, presence, relations, sessions, users,
+    accounts, acks, conversations, devices, me, members, messages, presence, relations, sessions, trace,
+    users,
 };
 use crate::gateway::handshake;
 use crate::protocol::ErrorCode;
@@ -27,9 +28,9 @@ use crate::protocol::ErrorCode;
         me::read, me::change,
         conversations::list, conversations::create, conversations::read, conversations::change,
         members::list, members::add, members::prefer, members::put, members::remove,
-        messages::list, messages::send, messages::send_to_user,
+        messages::list, messages::send, messages::send_to_user, trace::read, acks::acknowledge,
         users::list, users::read, users::put, users::remove, users::revoke,
-        devices::list, devices::put, devices::remove,
+        devices::list, devices::put, devices::remove, devices::test,
         relations::contacts, relations::contact, relations::add_contact, relations::remove_contact,
         relations::blocks, relations::block, relations::add_block, relations::remove_block,
         presence::list,
@@ -181,28 +182,37 @@ fn reach(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Takes `null` out of what the fields of a schema may be.
+/// Takes `null` out of what the fields of a schema may be, unless they are always there.
 pub(super) fn never_null(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            if let Some(Value::Array(kinds)) = object.get_mut("type") {
-                kinds.retain(|kind| kind != "null");
-                if let [only] = &kinds[..] {
-                    let only = only.clone();
-                    object.insert("type".to_owned(), only);
-                }
-            }
-            if let Some(Value::Array(choices)) = object.get_mut("oneOf") {
-                choices.retain(|choice| choice["type"] != "null");
-                if let [Value::Object(only)] = &choices[..] {
-                    let only = only.clone();
-                    object.remove("oneOf");
-                    object.extend(only);
-                }
-            }
-            object.values_mut().for_each(never_null);
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        for (_, field) in fields.iter_mut().filter(|(name, _)| !required.iter().any(|always| always == *name))
+        {
+            without_null(field);
         }
+    }
+    match schema {
+        Value::Object(object) => object.values_mut().for_each(never_null),
         Value::Array(items) => items.iter_mut().for_each(never_null),
         _ => {}
+    }
+}
+
+fn without_null(field: &mut Value) {
+    let Some(field) = field.as_object_mut() else { return };
+    if let Some(Value::Array(kinds)) = field.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = &kinds[..] {
+            let only = only.clone();
+            field.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = field.get_mut("oneOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [Value::Object(only)] = &choices[..] {
+            let only = only.clone();
+            field.remove("oneOf");
+            field.extend(only);
+        }
     }
 }

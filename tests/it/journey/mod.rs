@@ -4,6 +4,7 @@ mod backends;
 mod big;
 mod conversations;
 mod messages;
+mod phones;
 mod positions;
 mod probe;
 mod retention;

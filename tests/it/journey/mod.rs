@@ -1,8 +1,11 @@
 //! What people do with Tidings, on one process and on two gateways and two workers.
 
 mod backends;
+mod big;
 mod conversations;
 mod messages;
 mod phones;
 mod positions;
 mod probe;
+mod retention;
+mod tls;

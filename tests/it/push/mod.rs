@@ -6,6 +6,7 @@ mod chaos;
 mod deaths;
 mod deciding;
 mod scene;
+mod seeing;
 
 use scene::Scene;
 

@@ -13,6 +13,7 @@ pub struct Embedded {
     pub queue_messages: usize,
     #[serde(with = "values::size")]
     pub cache_bytes: usize,
+    pub fake_push: bool,
 }
 
 impl Embedded {

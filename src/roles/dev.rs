@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::front::{Backends, Front};
+use super::fake_push;
+use super::front::{Backends, DevSide, Front};
 use super::process::Process;
 use super::services::count_queues;
 use crate::config::{Loaded, data_dir};
 use crate::fanout::Fanout;
 use crate::fanout::embedded::EmbeddedFanout;
+use crate::push::fake;
 use crate::queue::{self, Queue};
 use crate::store::{self, Store};
 use crate::telemetry::Gate;
@@ -21,7 +23,8 @@ pub fn dev(loaded: Loaded) -> anyhow::Result<()> {
     Process::run(loaded, Role::Dev, run)
 }
 
-async fn run(process: Process) -> anyhow::Result<()> {
+async fn run(mut process: Process) -> anyhow::Result<()> {
+    let fakes = fake_push::beside_dev(&mut process.config).await?;
     let config = &process.config;
     let folder = &config.embedded.data_dir;
     let signing = match &config.auth.signing_secret {
@@ -55,7 +58,8 @@ async fn run(process: Process) -> anyhow::Result<()> {
     let working = tokio_util::sync::CancellationToken::new();
     let worker = tokio::spawn(worker.run(working.clone()));
 
-    let front = Front::start(&process, Backends { queue, store, fanout }, Some(signing), true).await?;
+    let dev = Some(DevSide { fakes: fakes.as_ref().map(fake::Handle::lookout) });
+    let front = Front::start(&process, Backends { queue, store, fanout }, Some(signing), dev).await?;
     front.ready().await;
     tracing::info!(data_dir = %folder.display(), "dev.ready");
 
@@ -64,6 +68,9 @@ async fn run(process: Process) -> anyhow::Result<()> {
     working.cancel();
     if let Err(error) = worker.await {
         tracing::error!(%error, "dev.worker");
+    }
+    if let Some(fakes) = fakes {
+        fakes.stop().await;
     }
     process.lifecycle.stop_hard();
     Ok(())

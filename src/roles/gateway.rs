@@ -19,7 +19,7 @@ async fn run(process: Process) -> anyhow::Result<()> {
         return Ok(());
     }
     let signing = process.config.auth.signing_secret.clone();
-    let front = Front::start(&process, services.backends(), signing, false).await?;
+    let front = Front::start(&process, services.backends(), signing, None).await?;
     tracing::info!("gateway.ready");
     process.lifecycle.soft_stop().cancelled().await;
     front.stop(&process).await;

@@ -11,6 +11,7 @@ use super::me::no_user;
 use crate::gateway::Problem;
 use crate::model::{Device, DeviceId, Environment, Platform, Timestamp};
 use crate::protocol::ErrorCode;
+use crate::push::webpush::{Subscription, is_allowed};
 use crate::store::Registration;
 
 /// Longest token and application id, in bytes: a Web Push subscription is the longest of them.
@@ -21,9 +22,10 @@ const MAX_APP_ID: usize = 255;
 pub struct DeviceRequest {
     platform: Platform,
     token: String,
-    app_id: String,
+    /// Needed by APNs as its topic, unless the server has a default one.
     #[serde(default)]
-    environment: Environment,
+    app_id: String,
+    environment: Option<Environment>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +47,10 @@ pub async fn put(
     Json(request): Json<DeviceRequest>,
 ) -> Result<axum::Json<Device>, Problem> {
     check("token", &request.token, MAX_TOKEN)?;
-    check("app_id", &request.app_id, MAX_APP_ID)?;
+    if !request.app_id.is_empty() {
+        check("app_id", &request.app_id, MAX_APP_ID)?;
+    }
+    check_token(request.platform, &request.token, api.push.webpush_hosts.as_deref())?;
     let registration = Registration {
         user_id: caller.user_id,
         device_id,
@@ -70,6 +75,29 @@ pub async fn remove(
         return Err(Problem::new(ErrorCode::NotFound, "there is no such device"));
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What no provider would take is refused here, where the app's developer sees it.
+fn check_token(platform: Platform, token: &str, webpush_hosts: Option<&[String]>) -> Result<(), Problem> {
+    match platform {
+        Platform::Apns => {
+            if !token.bytes().all(|byte| byte.is_ascii_hexdigit()) || !token.len().is_multiple_of(2) {
+                return Err(Problem::bad_request("`token` of APNs is the device token in hex"));
+            }
+        }
+        // Google promises nothing about the form of its tokens.
+        Platform::Fcm => {}
+        Platform::Webpush => {
+            let subscription = Subscription::parse(token)
+                .map_err(|error| Problem::bad_request(format!("`token` is {error}")))?;
+            let host = subscription.host();
+            // Or anyone could make the server send requests into its own network.
+            if webpush_hosts.is_some_and(|allowed| !is_allowed(allowed, host)) {
+                return Err(Problem::bad_request("`token` names a push service that is not allowed here"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check(name: &str, value: &str, most: usize) -> Result<(), Problem> {

@@ -11,7 +11,8 @@ use super::extract::{Json, Path, Query};
 use crate::gateway::Problem;
 use crate::gateway::commands::{Destination, Draft, range};
 use crate::model::{ClientId, ConversationId, PushOverride, Seq, UserId};
-use crate::protocol::{Message, encode_part};
+use crate::protocol::{ErrorCode, Message, encode_part};
+use crate::push::payload::{ServerPush, ServerPushError};
 
 #[derive(Deserialize)]
 pub struct HistoryQuery {
@@ -53,7 +54,7 @@ pub struct SendRequest {
     reply_to: Option<Seq>,
     #[serde(default)]
     mentions: Vec<UserId>,
-    push: Option<PushOverride>,
+    push: Option<serde_json::Value>,
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
@@ -87,6 +88,23 @@ pub async fn send_to_user(
     api.send(caller, Destination::User(to), request).await
 }
 
+/// What an application's backend says about the push; checked here, because nobody would hear of it later.
+fn server_push(caller: &Caller, push: &serde_json::Value) -> Result<PushOverride, Problem> {
+    if !caller.by_server {
+        let message = "`push` is for application backends with a server key";
+        return Err(Problem::new(ErrorCode::Forbidden, message));
+    }
+    match ServerPush::parse(push) {
+        Ok(push) => Ok(push.into()),
+        Err(error @ (ServerPushError::DataTooLarge | ServerPushError::TextTooLarge)) => {
+            Err(Problem::new(ErrorCode::TooLarge, error.to_string()))
+        }
+        Err(error @ (ServerPushError::Malformed(_) | ServerPushError::ReservedName(_))) => {
+            Err(Problem::bad_request(error.to_string()))
+        }
+    }
+}
+
 impl Api {
     async fn send(
         &self,
@@ -94,9 +112,7 @@ impl Api {
         destination: Destination,
         request: SendRequest,
     ) -> Result<(StatusCode, axum::Json<AcceptedBody>), Problem> {
-        if request.push.is_some() && !caller.by_server {
-            return Err(Problem::bad_request("`push` is for application backends with a server key"));
-        }
+        let push = request.push.map(|push| server_push(&caller, &push)).transpose()?;
         let draft = Draft {
             destination,
             client_id: request.client_id,
@@ -104,7 +120,7 @@ impl Api {
             data: request.data,
             reply_to: request.reply_to,
             mentions: request.mentions,
-            push: request.push,
+            push,
         };
         let client_id = draft.client_id;
         let conversation_id = self.gateway.send(&caller.asking(), draft).await?;

@@ -1,6 +1,7 @@
 //! The HTTP API: one file a resource.
 
 mod accounts;
+mod acks;
 mod caller;
 mod conversations;
 mod cors;
@@ -14,9 +15,11 @@ mod page;
 mod presence;
 mod problem;
 mod push;
+mod push_wishes;
 mod relations;
 mod server;
 mod sessions;
+mod trace;
 mod users;
 
 use std::sync::Arc;
@@ -39,12 +42,23 @@ pub use self::server::{Server, serve};
 pub struct Api {
     pub gateway: Gateway,
     pub server_keys: Arc<ServerKeys>,
+    pub push: Arc<PushRules>,
     /// Set where built-in accounts are switched on.
     pub accounts: Option<Arc<Accounts>>,
     /// With what browsers subscribe to Web Push, where that is configured.
     pub vapid_public_key: Option<String>,
     /// Set where fake push services run beside: `tidings dev`.
     pub fakes: Option<Lookout>,
+}
+
+/// What the configuration says about pushes, as far as callers meet it.
+pub struct PushRules {
+    /// How long a push lives.
+    pub expiry: Duration,
+    /// Push services that a browser's subscription may name; `None`: any, because none of them is connected to.
+    pub webpush_hosts: Option<Vec<String>>,
+    /// Members may see where a message is, not only backends.
+    pub members_trace: bool,
 }
 
 /// Built-in accounts.
@@ -75,7 +89,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/conversations/{id}/members/me", patch(members::prefer))
         .route("/v1/conversations/{id}/members/{user_id}", put(members::put).delete(members::remove))
         .route("/v1/conversations/{id}/messages", get(messages::list).post(messages::send))
+        .route("/v1/conversations/{id}/messages/{seq}/trace", get(trace::read))
         .route("/v1/messages", post(messages::send_to_user))
+        .route("/v1/ack", post(acks::acknowledge))
         .route("/v1/users", get(users::list))
         .route("/v1/users/{id}", get(users::read).put(users::put).delete(users::remove))
         .route("/v1/users/{id}/revoke", post(users::revoke))

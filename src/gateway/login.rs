@@ -10,7 +10,7 @@ use super::Gateway;
 use super::access::look_up_failed;
 use super::coalesce::Coalescer;
 use super::session::{Problem, Session};
-use crate::auth::{Claims, TokenError};
+use crate::auth::{AckScope, Claims, TokenError};
 use crate::model::{
     Admission, Conversation, ConversationId, Denial, Membership, Seq, SessionId, Timestamp, UserId,
 };
@@ -117,14 +117,31 @@ impl Gateway {
     /// # Errors
     /// The token is not good, or not for this.
     pub async fn verify(&self, token: &str) -> Result<Identity, Rejected> {
-        let claims = self.verifier.verify(token, SystemTime::now()).await.map_err(|error| {
+        identity(self.claims(token).await?)
+    }
+
+    async fn claims(&self, token: &str) -> Result<Claims, Rejected> {
+        self.verifier.verify(token, SystemTime::now()).await.map_err(|error| {
             if error.is_retryable() {
                 Rejected::Later(Duration::from_secs(1))
             } else {
                 Rejected::Token(error)
             }
-        })?;
-        identity(claims)
+        })
+    }
+
+    /// Who the token is of, and what it may acknowledge when it is for nothing else.
+    ///
+    /// # Errors
+    /// The token is not good, or not for this.
+    pub async fn verify_ack(&self, token: &str) -> Result<(Identity, Option<AckScope>), Rejected> {
+        let mut claims = self.claims(token).await?;
+        let scope = match claims.scope.take() {
+            None => None,
+            // For something else: the rest of the token does not matter.
+            Some(scope) => Some(AckScope::parse(&scope).ok_or(Rejected::Token(TokenError::BadSubject))?),
+        };
+        Ok((identity(claims)?, scope))
     }
 
     /// Whether they may still come in.

@@ -12,6 +12,7 @@ mod drain;
 mod ephemeral;
 pub mod handshake;
 mod ingress;
+mod journal;
 mod limits;
 mod linger;
 mod login;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use self::access::Access;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
+use self::journal::Journal;
 use self::login::Logins;
 use self::positions::Positions;
 use self::registry::Registry;
@@ -45,7 +47,7 @@ use self::watchers::Watchers;
 use crate::auth::Verifier;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::model::GatewayId;
+use crate::model::{ConversationId, GatewayId, Seq, Timestamp};
 use crate::queue::{Partitions, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -93,6 +95,7 @@ pub struct Inner {
     ingress: Ingress,
     watchers: Watchers,
     positions: Positions,
+    journal: Journal,
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
@@ -123,6 +126,7 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            journal: Journal::default(),
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -138,6 +142,11 @@ impl Gateway {
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
         gateway
+    }
+
+    /// When an entry came here from the fan-out, of the last ones that did.
+    pub fn came_at(&self, id: ConversationId, seq: Seq) -> Option<Timestamp> {
+        self.journal.came_at(id, seq)
     }
 
     /// Resolves once the gateway hears events.

@@ -24,10 +24,9 @@ impl Platform {
 }
 
 /// Which of Apple's two worlds a token belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    #[default]
     Production,
     Sandbox,
 }
@@ -48,7 +47,9 @@ pub struct Device {
     pub device_id: DeviceId,
     pub platform: Platform,
     pub app_id: String,
-    pub environment: Environment,
+    /// `None` when the app did not say: both worlds are tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
     #[serde(skip)]
     pub token: String,
     /// The sign-in that the device is bound to; signing out unbinds it.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Timestamp;
+
 /// Why a string is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 1 to 64 characters without control characters")]
@@ -151,6 +153,15 @@ impl ConversationId {
     }
 }
 
+impl MessageId {
+    /// When it was made; `None` for one that does not say.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let millis = seconds.checked_mul(1000)?.checked_add(u64::from(nanos / 1_000_000))?;
+        i64::try_from(millis).ok().map(Timestamp::from_millis)
+    }
+}
+
 /// A place in a conversation's log: 1, 2, 3, … with none missing; 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
 #[serde(transparent)]
@@ -206,6 +217,14 @@ mod tests {
         let one = ConversationId::direct(&user("ab"), &user("c"));
         let other = ConversationId::direct(&user("a"), &user("bc"));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_message_id_says_when_it_was_made() {
+        let before = Timestamp::now();
+        let made = MessageId::new().made_at().unwrap();
+        assert!(made >= before && made <= Timestamp::now());
+        assert_eq!(MessageId::from_uuid(Uuid::nil()).made_at(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!
 //! * [`payload`] writes what the phone shows: privacy, templates, the server's words, sizes.
 //! * [`provider`] is the port: a notification goes in, an [`provider::Outcome`] comes out.
+//! * [`providers`] makes the ones that the configuration names.
 //! * [`limits`] bounds how many and how fast.
 //! * [`apns`], [`fcm`], [`webpush`] and [`log`] are the backends.
 //! * [`fake`] stands in for all three, with real TLS and real checks.
@@ -20,6 +21,7 @@ pub mod limits;
 pub mod log;
 pub mod payload;
 pub mod provider;
+pub mod providers;
 pub mod webpush;
 
 #[cfg(test)]

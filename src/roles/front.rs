@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
-use crate::api::{self, Accounts, Api, Server};
+use crate::api::{self, Accounts, Api, PushRules, Server};
 use crate::auth::{
     self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret,
     ServerKeys, Verifier,
@@ -54,7 +54,8 @@ impl Front {
         if let Some(complaint) = process.files.complaint(config.server.max_connections) {
             tracing::warn!(complaint, "server.file_limit");
         }
-        let (verifier, warnings) = Verifier::new(&auth_settings(config, signing.as_ref())).context("auth")?;
+        let own = auth::own_secret(signing.as_ref(), config.auth.hs256_secret.as_ref());
+        let (verifier, warnings) = Verifier::new(&auth_settings(config, own)).context("auth")?;
         for warning in warnings {
             tracing::warn!(%warning, "auth");
         }
@@ -83,6 +84,7 @@ impl Front {
         let api = Api {
             gateway: gateway.clone(),
             server_keys: Arc::new(ServerKeys::new(&config.auth.server_keys)),
+            push: Arc::new(push_rules(config, dev.is_some())),
             accounts: accounts(config, signing)?,
             vapid_public_key: vapid_public_key(config)?,
             fakes: dev.and_then(|dev| dev.fakes),
@@ -127,10 +129,19 @@ fn settings(config: &Config, max_connections: usize, is_dev: bool) -> Settings {
     }
 }
 
-fn auth_settings(config: &Config, signing: Option<&Secret>) -> auth::Settings {
+fn push_rules(config: &Config, is_dev: bool) -> PushRules {
+    let webpush = &config.webpush;
+    PushRules {
+        expiry: config.push.expiry,
+        webpush_hosts: webpush.base_url.is_none().then(|| webpush.allowed_hosts.clone()),
+        members_trace: is_dev,
+    }
+}
+
+fn auth_settings(config: &Config, own_secret: Option<Secret>) -> auth::Settings {
     let auth = &config.auth;
     auth::Settings {
-        own_secret: signing.cloned(),
+        own_secret,
         hs256_secret: auth.hs256_secret.clone(),
         public_keys: auth.public_key_files.iter().cloned().map(Into::into).collect(),
         jwks: auth.jwks_url.clone().map(|url| JwksSettings {

@@ -12,7 +12,7 @@ pub struct Registration {
     pub platform: Platform,
     pub token: String,
     pub app_id: String,
-    pub environment: Environment,
+    pub environment: Option<Environment>,
     /// The sign-in that it is bound to.
     pub session_id: Option<SessionId>,
     pub at: Timestamp,

@@ -11,7 +11,7 @@ mod subscription;
 
 use reqwest::{Client, Url};
 
-pub use settings::Settings;
+pub use settings::{Settings, is_allowed};
 pub use subscription::{Subscription, SubscriptionError};
 
 use crate::push::provider::{

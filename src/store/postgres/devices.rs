@@ -97,7 +97,7 @@ impl PostgresStore {
                     &wished.token,
                     &hash,
                     &wished.app_id,
-                    &wished.environment.code(),
+                    &wished.environment.map(Environment::code),
                     &wished.session_id.map(|id| id.as_uuid()),
                     &wished.at.as_millis(),
                 ],
@@ -135,14 +135,16 @@ impl PostgresStore {
     }
 }
 
-fn device(row: &Row) -> Result<Device, Failure> {
+pub(super) fn device(row: &Row) -> Result<Device, Failure> {
     let session: Option<Uuid> = row.try_get("session_id")?;
+    let environment: Option<i16> = row.try_get("environment")?;
     Ok(Device {
         device_id: DeviceId::parse(row.try_get("device_id")?).map_err(|_| Failure::Unknown("a device id"))?,
         platform: Platform::from_code(row.try_get("platform")?).ok_or(Failure::Unknown("a platform"))?,
         app_id: row.try_get("app_id")?,
-        environment: Environment::from_code(row.try_get("environment")?)
-            .ok_or(Failure::Unknown("an environment"))?,
+        environment: environment
+            .map(|code| Environment::from_code(code).ok_or(Failure::Unknown("an environment")))
+            .transpose()?,
         token: row.try_get("token")?,
         session_id: session.map(SessionId::from_uuid),
         registered_at: timestamp(row, "registered_at")?.ok_or(Failure::Unknown("a device"))?,

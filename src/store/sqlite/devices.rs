@@ -6,11 +6,13 @@ use super::{SqliteStore, users};
 use crate::model::{Device, DeviceId, Timestamp, UserId};
 use crate::store::{Devices, Registration, StoreError};
 
+/// What [`device`] reads.
 macro_rules! columns {
     () => {
         "device_id, platform, app_id, environment, token, session_id, registered_at, last_seen_at, disabled_at, quarantined_at"
     };
 }
+pub(super) use columns;
 
 const TAKE_TOKEN: &str = "
     DELETE FROM devices WHERE platform = ?1 AND token = ?2 AND NOT (user_id = ?3 AND device_id = ?4)";
@@ -131,7 +133,7 @@ fn register(connection: &Connection, wished: &Registration) -> Result<Option<Dev
     Ok(registered)
 }
 
-fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
         device_id: row.get(0)?,
         platform: row.get(1)?,

@@ -2,8 +2,8 @@
 
 mod backends;
 mod conversations;
+mod fake_phones;
 mod fake_push;
 mod messages;
-mod phones;
 mod positions;
 mod probe;

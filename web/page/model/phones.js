@@ -61,7 +61,7 @@ export class Phones extends Emitter {
       try {
         const { phones } = await this.#http.request('GET', path);
         if (stopped) return;
-        this.#compare(phones);
+        this.#compare(conversationId, phones);
         onPhones(phones);
       } catch {
         // The server is away; the phones keep showing what they showed.
@@ -75,10 +75,10 @@ export class Phones extends Emitter {
     };
   }
 
-  /** Tells of alerts that were not there before. */
-  #compare(phones) {
+  /** Tells of alerts that were not there before. Of others' phones each conversation shows its own part. */
+  #compare(conversationId, phones) {
     for (const phone of phones) {
-      const id = `${phone.user_id} ${phone.device_id}`;
+      const id = JSON.stringify([phone.user_id === this.meId ? '' : conversationId, phone.user_id, phone.device_id]);
       const before = this.#shown.get(id);
       // A summary takes the place of itself, and rings again.
       const now = new Set(phone.alerts.map((alert) => `${alert.key} ${alert.at_ms}`));

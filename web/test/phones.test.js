@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { begin, chromiumPath, composer, join, launch, message, open, say } from './support/browser.js';
+import { act, begin, chromiumPath, composer, join, launch, message, open, say } from './support/browser.js';
 import { skip as noServer, startServer } from './support/server.js';
 
 const skip = noServer || (chromiumPath ? false : 'there is no Chromium here');
@@ -64,6 +64,19 @@ test('a locked window hears nothing but the push, and a press on that unlocks an
   await message(a, 'are you there?').locator('.mark.read').waitFor();
   await phone.getByText('Nothing on the screen').waitFor();
   assert.deepEqual([...a.faults, ...b.faults], []);
+});
+
+test('behind the scenes: when it was stored and fanned out, and that the phone rang', options, async () => {
+  const { a, b, phone } = await two();
+  await b.close();
+  await phone.getByText('No page is open').waitFor();
+  await say(a, 'follow me');
+  await phone.locator('.alert-body', { hasText: 'follow me' }).waitFor();
+  await act(a, 'follow me', 'Behind the scenes');
+  await a.locator('.pushed li', { hasText: 'Ben’s phone' }).filter({ hasText: 'It rang (apns took it' }).waitFor();
+  const labels = await a.locator('.span-label').allTextContents();
+  for (const label of ['Accepted', 'Stored', 'Fanned out', 'Pushed']) assert.ok(labels.includes(label), `${label} in ${labels}`);
+  assert.deepEqual(a.faults, []);
 });
 
 test('the escape key unlocks, and what was missed is there', options, async () => {

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 cargo build --release --locked -p tidings --bin tidings
 cargo build --release --locked -p tidings-loadtest
 folder=$(mktemp -d)
+chmod 755 "$folder" # Postgres runs as a user of its own
 trap 'scripts/stack.sh down "$folder/stack"; rm -rf "$folder"' EXIT
 addresses=$(scripts/stack.sh up "$folder/stack")
 eval "$addresses"

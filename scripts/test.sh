@@ -75,7 +75,8 @@ web() {
   say "the JavaScript client"
   node --test --test-timeout=120000 web/client/test/
   say "the page in Chromium, the guides' examples"
-  cargo build --locked --bin tidings
+  # As the integration tests build it: by itself it would have other features and compile most dependencies again.
+  cargo test --locked --workspace --test it --no-run
   (cd web/test && npm ci --silent --no-fund --no-audit && TIDINGS_BIN="$OLDPWD/target/debug/tidings" npm test)
 }
 

@@ -1,6 +1,7 @@
 //! Who may do what: the gateway's view of conversations, a cache. The worker's transaction decides in the end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quick_cache::Weighter;
@@ -18,6 +19,15 @@ use crate::store::{Store, StoreError};
 pub struct Known {
     pub view: View,
     loaded_at: Instant,
+    /// The store has it. Until then every entry has to bring along what makes it: the first one may be refused, or lost.
+    stored: AtomicBool,
+}
+
+impl Known {
+    /// A direct conversation that was opened here, and nobody knows yet that the store has it.
+    pub fn is_to_be_made(&self) -> bool {
+        !self.stored.load(Ordering::Relaxed)
+    }
 }
 
 pub struct Access {
@@ -32,9 +42,13 @@ struct ByMembers;
 impl Weighter<ConversationId, Arc<Known>> for ByMembers {
     fn weight(&self, _: &ConversationId, known: &Arc<Known>) -> u64 {
         // Some 40 bytes a member and 200 beside them, in units of a member.
-        known.view.members.len() as u64 + 5
+        known.view.members.len() as u64 + BESIDE_MEMBERS
     }
 }
+
+const BESIDE_MEMBERS: u64 = 5;
+/// A direct conversation, which is what nearly all are.
+const DIRECT: u64 = 2 + BESIDE_MEMBERS;
 
 /// A view that nobody tells about changes (no member is connected here) is not trusted for longer than this.
 const TRUSTED: Duration = Duration::from_secs(5);
@@ -61,13 +75,13 @@ pub enum Action {
 }
 
 impl Access {
-    /// `capacity` in members of all cached conversations together.
+    /// `capacity` in direct conversations; one with more members counts for more.
     pub fn new(store: Arc<dyn Store>, capacity: usize) -> Self {
         let views = Coalescer::new(move |ids: Vec<ConversationId>| {
             let store = Arc::clone(&store);
             async move { store.views(&ids).await }
         });
-        let known = Cache::with_weighter(capacity / 4 + 16, capacity as u64, ByMembers);
+        let known = Cache::with_weighter(capacity.max(16), capacity.max(16) as u64 * DIRECT, ByMembers);
         Self { known, views }
     }
 
@@ -107,7 +121,7 @@ impl Access {
             self.known.remove(&id);
             return Ok(None);
         };
-        let known = Arc::new(Known { view, loaded_at: Instant::now() });
+        let known = Arc::new(Known { view, loaded_at: Instant::now(), stored: AtomicBool::new(true) });
         self.known.insert(id, Arc::clone(&known));
         Ok(Some(known))
     }
@@ -123,7 +137,19 @@ impl Access {
             members,
             blockers: Vec::new(),
         };
-        self.known.insert(id, Arc::new(Known { view, loaded_at: Instant::now() }));
+        if self.known.peek(&id).is_some_and(|known| !known.is_to_be_made()) {
+            return;
+        }
+        let known = Known { view, loaded_at: Instant::now(), stored: AtomicBool::new(false) };
+        self.known.insert(id, Arc::new(known));
+    }
+
+    /// An entry of the conversation came back: the store has it, and its members changed last at this seq.
+    pub fn stored(&self, id: ConversationId, members_seq: Seq) {
+        if let Some(known) = self.known.peek(&id) {
+            known.stored.store(true, Ordering::Relaxed);
+        }
+        self.members_changed(id, members_seq);
     }
 
     /// The members changed at this seq: an older view is forgotten.

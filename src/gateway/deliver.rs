@@ -116,7 +116,7 @@ impl Gateway {
         match target {
             Target::Users(users) => {
                 if let Some(stamp) = to.stamp {
-                    self.access.members_changed(stamp.conversation_id, stamp.members_seq);
+                    self.access.stored(stamp.conversation_id, stamp.members_seq);
                 }
                 for user in users {
                     self.push(user, shared, to);

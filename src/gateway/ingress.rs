@@ -19,7 +19,14 @@ use crate::telemetry::metrics::PublishResult;
 /// Whoever waits for an entry to be durable.
 pub trait Waiting: Send + 'static {
     /// Called once, from the batcher's task: must not block.
-    fn settle(self: Box<Self>, entry: Named, result: Result<(), Refused>);
+    fn settle(self: Box<Self>, entry: Named, result: Result<Pace, Refused>);
+}
+
+/// How busy the partition of an accepted entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    Quiet,
+    Busy,
 }
 
 /// Which entry was settled.
@@ -149,9 +156,9 @@ impl Batcher {
                 return;
             }
             if pending.len() < room
-                && self.rate.per_second() >= f64::from(self.settings.linger_above_per_second)
+                && let Some(linger) = self.linger()
             {
-                tokio::time::sleep(self.settings.linger).await;
+                tokio::time::sleep(linger).await;
             }
             while pending.len() < room {
                 let Ok(next) = inbox.try_recv() else { break };
@@ -161,6 +168,16 @@ impl Batcher {
             let batch = std::mem::replace(&mut pending, rest);
             self.rate.count(batch.len());
             self.publish(batch).await;
+        }
+    }
+
+    /// How long to wait for company: a busy system pays less for each message so, a quiet one waits for nobody.
+    fn linger(&self) -> Option<Duration> {
+        let busy = self.rate.per_second() / f64::from(self.settings.linger_above_per_second.max(1));
+        match busy {
+            ..1.0 => None,
+            ..5.0 => Some(self.settings.linger),
+            _ => Some(self.settings.linger.mul_f64(2.5)),
         }
     }
 
@@ -208,7 +225,11 @@ impl Batcher {
         if let Err(error) = &result {
             tracing::warn!(%error, partition = %self.partition, "gateway.publish");
         }
-        let result = result.map_err(|_| Refused { retry_after: self.settings.max_wait });
+        let pace = if self.linger().is_some() { Pace::Busy } else { Pace::Quiet };
+        let result = match result {
+            Ok(()) => Ok(pace),
+            Err(_) => Err(Refused { retry_after: self.settings.max_wait }),
+        };
         for (named, waiting) in waiting {
             waiting.settle(named, result);
         }

@@ -13,6 +13,7 @@ mod ephemeral;
 pub mod handshake;
 mod ingress;
 mod journal;
+mod late;
 mod limits;
 mod linger;
 mod login;
@@ -38,6 +39,7 @@ use self::access::Access;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
 use self::journal::Journal;
+use self::late::Late;
 use self::login::Logins;
 use self::positions::Positions;
 use self::registry::Registry;
@@ -99,6 +101,7 @@ pub struct Inner {
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
     draining: AtomicBool,
@@ -127,6 +130,7 @@ impl Gateway {
             watchers: Watchers::default(),
             positions: Positions::default(),
             journal: Journal::default(),
+            late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -141,6 +145,8 @@ impl Gateway {
         gateway.metrics.gateway.connections_limit.set(gateway.settings.max_connections as i64);
         gateway.tasks.spawn(gateway.clone().deliver(stop.clone()));
         gateway.tasks.spawn(gateway.clone().flush_positions(stop.clone()));
+        let (late, stop) = (gateway.clone(), stop.clone());
+        gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
     }
 

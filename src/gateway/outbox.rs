@@ -58,6 +58,21 @@ impl Outbox {
         }
     }
 
+    /// Puts an answer in that may leave together with what comes next; whoever puts it in has the task woken later.
+    pub fn answer_later(&self, frame: Bytes) {
+        self.put(frame, None, false);
+    }
+
+    /// Has the socket's task write what is there.
+    pub fn wake(&self) {
+        let state = self.state();
+        let waits = !state.frames.is_empty() || state.close.is_some();
+        drop(state);
+        if waits {
+            self.waker.wake();
+        }
+    }
+
     /// Puts a live event in, or holds it back while `sync` is being read.
     pub fn event(&self, frame: Bytes, stamp: Option<Stamp>) {
         if self.put(frame, stamp, true) {

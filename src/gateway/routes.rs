@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::registry::Registry;
 use crate::fanout::{Fanout, FanoutError};
 use crate::model::{ConversationId, Event, EventBody, GatewayId, Status, Target, UserId};
-use crate::protocol::{PresenceFrame, ServerFrame, encode};
+use crate::protocol::{PresenceFrame, Resync, ServerFrame, encode};
 
 /// Tells the keeper that something may have changed.
 #[derive(Clone)]
@@ -37,14 +38,23 @@ enum Key {
 const WAITING: usize = 16_384;
 /// Keys in one call.
 const TOGETHER: usize = 1024;
-/// How long the fan-out may take. A login goes on without a route then: the gateway subscribes anew and registers everything.
+/// How long the fan-out may take. A login goes on without a route then, which is tried again.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// After what could not be registered it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Routes {
     pub fn start(registry: Arc<Registry>, fanout: Arc<dyn Fanout>) -> Self {
         let (changes, inbox) = mpsc::channel(WAITING);
-        let keeper =
-            Keeper { registry, fanout, gateway: None, users: HashSet::new(), groups: HashSet::new() };
+        let keeper = Keeper {
+            registry,
+            fanout,
+            gateway: None,
+            users: HashSet::new(),
+            groups: HashSet::new(),
+            failed: HashSet::new(),
+            again_at: None,
+        };
         tokio::spawn(keeper.run(inbox));
         Self { changes }
     }
@@ -84,13 +94,29 @@ struct Keeper {
     /// What the fan-out knows.
     users: HashSet<UserId>,
     groups: HashSet<ConversationId>,
+    /// What the fan-out could not be told yet.
+    failed: HashSet<Key>,
+    /// When that is tried again.
+    again_at: Option<Instant>,
 }
 
 impl Keeper {
     async fn run(mut self, mut inbox: mpsc::Receiver<Change>) {
         let mut changes = Vec::new();
-        while inbox.recv_many(&mut changes, TOGETHER).await > 0 {
-            let mut keys = HashSet::new();
+        loop {
+            let again = async {
+                match self.again_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                received = inbox.recv_many(&mut changes, TOGETHER) => if received == 0 { return },
+                () = again => {}
+            }
+            let due = self.again_at.is_some_and(|at| at <= Instant::now());
+            let late = if due { std::mem::take(&mut self.failed) } else { HashSet::new() };
+            let mut keys = late.clone();
             let mut waiting = Vec::new();
             for change in changes.drain(..) {
                 match change {
@@ -109,18 +135,38 @@ impl Keeper {
                 }
             }
             let keys: Vec<Key> = keys.into_iter().collect();
-            for some in keys.chunks(TOGETHER) {
-                match tokio::time::timeout(DEADLINE, self.settle(some)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "gateway.routes"),
-                    Err(_) => tracing::warn!(deadline = ?DEADLINE, "gateway.routes"),
-                }
+            let told = self.tell(&keys).await;
+            for key in keys.iter().take(told).filter(|key| late.contains(key)) {
+                self.resync(key);
             }
+            self.failed.extend(keys.into_iter().skip(told));
+            let kept = self.again_at.filter(|_| !due);
+            self.again_at =
+                (!self.failed.is_empty()).then(|| kept.unwrap_or_else(|| Instant::now() + AGAIN_AFTER));
             for done in waiting {
                 // Whoever waited may have gone.
                 let _ = done.send(());
             }
         }
+    }
+
+    /// Tells the fan-out of these keys; answers of how many, which are all but when it is away: then nobody waits for the rest.
+    async fn tell(&mut self, keys: &[Key]) -> usize {
+        let mut told = 0;
+        for some in keys.chunks(TOGETHER) {
+            match tokio::time::timeout(DEADLINE, self.settle(some)).await {
+                Ok(Ok(())) => told += some.len(),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "gateway.routes");
+                    break;
+                }
+                Err(_) => {
+                    tracing::warn!(deadline = ?DEADLINE, "gateway.routes");
+                    break;
+                }
+            }
+        }
+        told
     }
 
     /// Brings the fan-out's knowledge of these keys up to the registry's.
@@ -161,6 +207,18 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// The route came late: what was stored meanwhile did not come here.
+    fn resync(&self, key: &Key) {
+        let users = match key {
+            Key::User(user) => vec![user.clone()],
+            Key::Group(group) => self.registry.members_here(*group),
+        };
+        let json = encode(&ServerFrame::Resync(Resync { reason: "the route was registered late" }));
+        for user in users {
+            self.registry.for_each_session_of(&user, |session| session.send_json(&json));
+        }
     }
 
     /// Tells the watchers of these users how they are now.

@@ -114,6 +114,11 @@ impl Session {
         self.outbox.answer(self.encoding.from_json(&encode(frame)));
     }
 
+    /// Answers with a frame that may leave together with the next one; see [`super::late`].
+    pub fn answer_later(&self, frame: &impl Serialize) {
+        self.outbox.answer_later(self.encoding.from_json(&encode(frame)));
+    }
+
     pub fn refuse(&self, reference: Option<&Ref>, client_id: Option<ClientId>, problem: &Problem) {
         self.refuse_in(None, reference, client_id, problem);
     }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::Work;
 use crate::gateway::Gateway;
-use crate::gateway::access::{Action, Asking};
-use crate::gateway::ingress::{Named, Refused, Waiting};
+use crate::gateway::access::{Action, Asking, Known};
+use crate::gateway::ingress::{Named, Pace, Refused, Waiting};
 use crate::gateway::meters;
 use crate::gateway::session::{Problem, Session};
 use crate::model::{
@@ -103,12 +103,19 @@ impl Gateway {
             Destination::User(peer) => ConversationId::direct(asking.id, peer),
         };
         let known = self.access.known(id, asking, Action::Write)?;
-        Some(Addressed {
-            conversation_id: id,
+        Some(self.addressed(asking, &known))
+    }
+
+    /// An entry to a conversation that this gateway knows. The conversation may not be there yet, and who opened it may have been
+    /// refused since: then this entry makes it.
+    fn addressed(&self, asking: &Asking<'_>, known: &Known) -> Addressed {
+        let create = known.is_to_be_made();
+        Addressed {
+            conversation_id: known.view.id,
             peer: known.view.peer_of(asking.id).cloned(),
-            create: false,
-            provision: false,
-        })
+            create,
+            provision: create && self.settings.auto_provision,
+        }
     }
 
     /// Where it goes.
@@ -119,12 +126,7 @@ impl Gateway {
         match &draft.destination {
             Destination::Conversation(id) => {
                 let known = self.access.check(*id, asking, Action::Write).await?;
-                Ok(Addressed {
-                    conversation_id: *id,
-                    peer: known.view.peer_of(asking.id).cloned(),
-                    create: false,
-                    provision: false,
-                })
+                Ok(self.addressed(asking, &known))
             }
             Destination::User(peer) if peer == asking.id => {
                 Err(Problem::bad_request("nobody has a conversation with themselves"))
@@ -136,21 +138,21 @@ impl Gateway {
     /// The direct conversation with a user: it is made by the worker, with its first entry.
     async fn open(&self, asking: &Asking<'_>, peer: &UserId) -> Result<Addressed, Problem> {
         let id = ConversationId::direct(asking.id, peer);
-        let addressed = |create| Addressed {
+        let new = || Addressed {
             conversation_id: id,
             peer: Some(peer.clone()),
-            create,
-            provision: create && self.settings.auto_provision,
+            create: true,
+            provision: self.settings.auto_provision,
         };
         match self.access.check(id, asking, Action::Write).await {
             Ok(known) => {
                 debug_assert_eq!(known.view.kind, ConversationKind::Direct);
-                return Ok(addressed(false));
+                return Ok(self.addressed(asking, &known));
             }
             // Not there yet.
             Err(problem) if problem.code == ErrorCode::NotFound => {}
             // The store is away: the worker decides when it is back.
-            Err(problem) if problem.code == ErrorCode::Unavailable => return Ok(addressed(true)),
+            Err(problem) if problem.code == ErrorCode::Unavailable => return Ok(new()),
             Err(problem) => return Err(problem),
         }
         if self.store.is_related(Relation::Block, peer, asking.id).await? {
@@ -160,7 +162,7 @@ impl Gateway {
         {
             return Err(Problem::new(ErrorCode::NotFound, "there is no such user"));
         }
-        Ok(addressed(true))
+        Ok(new())
     }
 
     /// Hands an entry of a socket to the ingress; the socket hears what became of it.
@@ -267,15 +269,22 @@ struct Socket {
 }
 
 impl Waiting for Socket {
-    fn settle(self: Box<Self>, entry: Named, result: Result<(), Refused>) {
+    fn settle(self: Box<Self>, entry: Named, result: Result<Pace, Refused>) {
         match result {
-            Ok(()) => {
+            Ok(pace) => {
                 self.gateway.metrics.gateway.messages_accepted_total.inc();
-                self.session.answer(&ServerFrame::Accepted(Accepted {
+                let accepted = ServerFrame::Accepted(Accepted {
                     reference: self.reference.as_deref(),
                     client_id: entry.client_id,
                     conversation_id: entry.conversation_id,
-                }));
+                });
+                match pace {
+                    Pace::Quiet => self.session.answer(&accepted),
+                    Pace::Busy => {
+                        self.session.answer_later(&accepted);
+                        self.gateway.late.wake(self.session);
+                    }
+                }
             }
             Err(Refused { retry_after }) => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);

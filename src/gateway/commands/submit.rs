@@ -9,7 +9,7 @@ use super::send::{Draft, entry};
 use crate::gateway::Gateway;
 use crate::gateway::access::Asking;
 use crate::gateway::deliver::problem_of;
-use crate::gateway::ingress::{Named, Refused, Waiting};
+use crate::gateway::ingress::{Named, Pace, Refused, Waiting};
 use crate::gateway::session::Problem;
 use crate::model::{ConversationId, Event, NewEntry, Seq, SessionId};
 
@@ -66,7 +66,7 @@ impl Gateway {
         let (settled, result) = oneshot::channel();
         self.ingress.submit(entry, Box::new(Request(settled)));
         match result.await {
-            Ok(Ok(())) => {
+            Ok(Ok(_)) => {
                 self.metrics.gateway.messages_accepted_total.inc();
                 Ok(())
             }
@@ -87,10 +87,10 @@ impl Gateway {
 }
 
 /// A request that waits for its entry to be durable.
-struct Request(oneshot::Sender<Result<(), Refused>>);
+struct Request(oneshot::Sender<Result<Pace, Refused>>);
 
 impl Waiting for Request {
-    fn settle(self: Box<Self>, _: Named, result: Result<(), Refused>) {
+    fn settle(self: Box<Self>, _: Named, result: Result<Pace, Refused>) {
         // Whoever asked may have gone.
         let _ = self.0.send(result);
     }

@@ -82,6 +82,20 @@ async fn while_redis_is_away_sends_are_stored_and_clients_resync_when_it_is_back
 }
 
 #[tokio::test]
+async fn a_route_that_redis_refused_is_registered_later_and_its_user_told_to_resync() {
+    let stack = Stack::private(&Wanted::ALL).await;
+    let world = world(&stack).await;
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    stack.redis().refuse_hset(true).await;
+    let (mut bob, _) = Client::login(world.there, "bob").await;
+    alice.say_to("bob", "before the route").await;
+    stack.redis().refuse_hset(false).await;
+    bob.expect("resync").await;
+    alice.say_to("bob", "by the route").await;
+    bob.message("by the route").await;
+}
+
+#[tokio::test]
 async fn a_broker_alarm_makes_sends_unavailable_until_it_is_over() {
     let stack = Stack::private(&Wanted::ALL).await;
     let world = world(&stack).await;

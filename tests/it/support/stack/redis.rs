@@ -72,12 +72,25 @@ impl Redis {
     pub fn cont(&self) {
         self.service.mine().cont();
     }
+
+    /// Refuses the command HSET, also to scripts, or allows it again; everything else works on.
+    pub async fn refuse_hset(&self, refuse: bool) {
+        let port = self.port.expect("a private service is one of ours");
+        let rule = if refuse { "-" } else { "+" };
+        let answer = ask::<3>(port, &format!("ACL SETUSER default {rule}hset\r\n")).await;
+        assert_eq!(answer.as_ref(), Some(b"+OK"));
+    }
 }
 
 async fn is_ready(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
-    let mut answer = [0; 5];
-    stream.write_all(b"PING\r\n").await.is_ok()
-        && stream.read_exact(&mut answer).await.is_ok()
-        && &answer == b"+PONG"
+    ask::<5>(port, "PING\r\n").await.as_ref() == Some(b"+PONG")
+}
+
+/// The first bytes of the answer to an inline command.
+async fn ask<const BYTES: usize>(port: u16, command: &str) -> Option<[u8; BYTES]> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    stream.write_all(command.as_bytes()).await.ok()?;
+    let mut answer = [0; BYTES];
+    stream.read_exact(&mut answer).await.ok()?;
+    Some(answer)
 }

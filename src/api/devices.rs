@@ -61,8 +61,13 @@ pub async fn put(
         session_id: caller.sign_in,
         at: Timestamp::now(),
     };
-    let device = api.gateway.store.register_device(&registration).await?;
-    device.map(axum::Json).ok_or_else(no_user)
+    let device = api.gateway.store.register_device(&registration).await?.ok_or_else(no_user)?;
+    // Others may remember that this user has no device: until they know better the answer is not "done".
+    api.gateway.fanout.device_registered(&registration.user_id).await.map_err(|error| {
+        tracing::warn!(%error, "api.device_news");
+        Problem::unavailable("the device is registered but others could not be told", 1000)
+    })?;
+    Ok(axum::Json(device))
 }
 
 /// `DELETE /v1/devices/{device_id}`

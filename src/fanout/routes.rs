@@ -5,6 +5,16 @@ use async_trait::async_trait;
 use super::FanoutError;
 use crate::model::{ConversationId, GatewayId, UserId};
 
+/// Whether somebody would see what arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// No socket at a living gateway.
+    Away,
+    /// Sockets, and every one of them said that its application is in the background.
+    Idle,
+    Active,
+}
+
 /// Only unregistering, and the expiry of a gateway's lease, remove a route. Callers serialise the calls for one user or group.
 #[async_trait]
 pub trait Routes {
@@ -20,6 +30,14 @@ pub trait Routes {
         gateway: GatewayId,
         groups: &[ConversationId],
     ) -> Result<(), FanoutError>;
+
+    /// Every socket of these users at this gateway is in the background; said beside the user's own route.
+    async fn register_idle(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError>;
+
+    async fn unregister_idle(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError>;
+
+    /// How each of these users is, in their order.
+    async fn attention(&self, users: &[UserId]) -> Result<Vec<Attention>, FanoutError>;
 
     /// Whether each of these users has a socket at a living gateway, in their order.
     async fn are_connected(&self, users: &[UserId]) -> Result<Vec<bool>, FanoutError>;

@@ -108,6 +108,7 @@ impl Gateway {
                     self.expel(&event.target, deactivated, session);
                 }
                 EventBody::Forget => self.forget(&event.target),
+                EventBody::Answer { request, json } => self.answers.give(request, json),
             }
         }
     }

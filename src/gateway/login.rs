@@ -227,6 +227,9 @@ impl Gateway {
         if let Some(groups) = self.registry.remove(session) {
             self.routes.user(session.user_id.clone()).await;
             self.routes.groups(groups).await;
+        } else if session.is_active() {
+            // Those that are left may all be in the background.
+            self.routes.user(session.user_id.clone()).await;
         }
         let free = self.watchers.forget(session.id);
         let gateway = *self.subscribed.borrow();

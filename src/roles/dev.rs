@@ -11,8 +11,12 @@ use super::services::count_queues;
 use crate::config::{Loaded, data_dir};
 use crate::fanout::Fanout;
 use crate::fanout::embedded::EmbeddedFanout;
+use crate::gateway::Pushing;
+use crate::push::board::Board;
 use crate::push::fake;
-use crate::queue::{self, Queue};
+use crate::push::providers::Providers;
+use crate::push::stage::{self, Parts};
+use crate::queue::{self, PushQueue, Queue};
 use crate::store::{self, Store};
 use crate::telemetry::Gate;
 use crate::telemetry::metrics::{Dependency, Role};
@@ -37,8 +41,8 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
 
     let partitions = process.partitions();
     let store: Arc<dyn Store> = Arc::new(store::sqlite::open(folder, config.embedded.readers)?);
-    let queue: Arc<dyn Queue> =
-        Arc::new(queue::embedded::open(folder, partitions, config.embedded.queue_messages)?);
+    let embedded = Arc::new(queue::embedded::open(folder, partitions, config.embedded.queue_messages)?);
+    let queue: Arc<dyn Queue> = Arc::clone(&embedded) as Arc<dyn Queue>;
     let fanout: Arc<dyn Fanout> = Arc::new(EmbeddedFanout::new());
     database.up();
 
@@ -49,7 +53,23 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
         partitions,
         config.worker.clone(),
         Arc::clone(&process.metrics),
-    );
+    )
+    .with_push(Arc::clone(&embedded) as Arc<dyn PushQueue>, &config.push);
+    let front = Pushing {
+        jobs: Arc::clone(&embedded) as Arc<dyn PushQueue>,
+        board: Arc::clone(&embedded) as Arc<dyn Board>,
+    };
+    let pushing = Parts {
+        jobs: Arc::clone(&embedded) as Arc<dyn PushQueue>,
+        queue: Arc::clone(&queue),
+        store: Arc::clone(&store),
+        fanout: Arc::clone(&fanout),
+        board: embedded,
+        providers: Providers::new(config)?,
+        ack_tokens: super::push::ack_tokens(config, Some(signing.clone())),
+        settings: super::push::settings(config)?,
+        metrics: Arc::clone(&process.metrics),
+    };
     tokio::spawn(count_queues(
         Arc::clone(&queue),
         Arc::clone(&process.metrics),
@@ -57,9 +77,11 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
     ));
     let working = tokio_util::sync::CancellationToken::new();
     let worker = tokio::spawn(worker.run(working.clone()));
+    let pushing = tokio::spawn(stage::run(pushing, working.clone()));
 
     let dev = Some(DevSide { fakes: fakes.as_ref().map(fake::Handle::lookout) });
-    let front = Front::start(&process, Backends { queue, store, fanout }, Some(signing), dev).await?;
+    let backends = Backends { queue, store, fanout, pushing: front };
+    let front = Front::start(&process, backends, Some(signing), dev).await?;
     front.ready().await;
     tracing::info!(data_dir = %folder.display(), "dev.ready");
 
@@ -68,6 +90,9 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
     working.cancel();
     if let Err(error) = worker.await {
         tracing::error!(%error, "dev.worker");
+    }
+    if let Err(error) = pushing.await {
+        tracing::error!(%error, "dev.push");
     }
     if let Some(fakes) = fakes {
         fakes.stop().await;

@@ -15,7 +15,7 @@ use crate::auth::{
 };
 use crate::config::Config;
 use crate::fanout::Fanout;
-use crate::gateway::{Gateway, Parts, Settings};
+use crate::gateway::{Gateway, Parts, Pushing, Settings};
 use crate::push::{fake::Lookout, webpush};
 use crate::queue::Queue;
 use crate::store::Store;
@@ -26,6 +26,7 @@ pub struct Backends {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fanout: Arc<dyn Fanout>,
+    pub pushing: Pushing,
 }
 
 /// What `tidings dev` has and the roles have not.
@@ -75,6 +76,7 @@ impl Front {
                 queue: backends.queue,
                 store: backends.store,
                 fanout: backends.fanout,
+                pushing: Some(backends.pushing).filter(|_| config.push.enabled),
                 verifier,
                 partitions: process.partitions(),
                 metrics: Arc::clone(&process.metrics),

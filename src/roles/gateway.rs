@@ -18,6 +18,9 @@ async fn run(process: Process) -> anyhow::Result<()> {
     if !services.wait_for_schema(&process.lifecycle.soft_stop()).await {
         return Ok(());
     }
+    if process.config.push.enabled {
+        services.declare_push().await;
+    }
     let signing = process.config.auth.signing_secret.clone();
     let front = Front::start(&process, services.backends(), signing, None).await?;
     tracing::info!("gateway.ready");

@@ -27,6 +27,9 @@ pub trait Devices {
     /// Removes a device; `false` when there was none.
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError>;
 
+    /// Whether there is any device at all, even one that cannot be reached.
+    async fn any_device(&self) -> Result<bool, StoreError>;
+
     /// The devices of each of these users, by device id, in the order of `users`.
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError>;
 

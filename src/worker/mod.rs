@@ -3,6 +3,7 @@
 //! One task for each partition that this worker owns, see [`partition`]; which those are, [`ownership`] decides.
 
 mod fan_out;
+mod notify;
 mod outcome;
 mod ownership;
 mod partition;
@@ -16,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::fan_out::FanOut;
+use self::notify::Notify;
 use self::ownership::Ownership;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::queue::{Partition, Partitions, Queue};
+use crate::queue::{Partition, Partitions, PushQueue, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -31,6 +33,7 @@ pub struct Worker {
     fanout: Arc<dyn Fanout>,
     partitions: Partitions,
     settings: Arc<config::Worker>,
+    notify: Notify,
     metrics: Arc<Metrics>,
 }
 
@@ -43,7 +46,17 @@ impl Worker {
         settings: config::Worker,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, store, fanout, partitions, settings: Arc::new(settings), metrics }
+        let notify = Notify::default();
+        Self { queue, store, fanout, partitions, settings: Arc::new(settings), notify, metrics }
+    }
+
+    /// Hands stored batches to the push stage, when that is switched on.
+    #[must_use]
+    pub fn with_push(mut self, jobs: Arc<dyn PushQueue>, push: &config::Push) -> Self {
+        if push.enabled {
+            self.notify = Notify::new(jobs, &self.store, &self.fanout, push.device_cache);
+        }
+        self
     }
 
     /// Works until `stop`, then finishes the batches at hand and gives the partitions back.
@@ -85,6 +98,7 @@ impl Worker {
             queue: self.queue.clone(),
             store: self.store.clone(),
             fan_out,
+            notify: self.notify.clone(),
             batch_rows: self.settings.batch_rows,
             metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),

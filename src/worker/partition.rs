@@ -1,4 +1,4 @@
-//! The task of one partition: receive, persist, fan out, acknowledge.
+//! The task of one partition: receive, persist, fan out, notify, acknowledge.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fan_out::FanOut;
+use super::notify::Notify;
 use super::outcome;
 use super::persist::{Pause, Persist, Persisted, Stopped, bury};
 use crate::model::{EventBody, NewEntry, Timestamp};
@@ -19,6 +20,7 @@ pub(super) struct Task {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fan_out: FanOut,
+    pub notify: Notify,
     pub batch_rows: usize,
     pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
@@ -124,9 +126,16 @@ impl Task {
                 self.metrics.worker.fanout_recipients.observe(outcome::recipients(event) as f64);
             }
         }
-        self.fan_out.publish(events).await;
-        self.took(Stage::FanOut, began);
-        Ok(())
+        let fan_out = async {
+            self.fan_out.publish(events).await;
+            self.took(Stage::FanOut, began);
+        };
+        let notify = async {
+            let notified = self.notify.notify(entries, &results, &self.stop).await;
+            self.took(Stage::Notify, began);
+            notified
+        };
+        tokio::join!(fan_out, notify).1
     }
 
     fn took(&self, stage: Stage, since: Instant) {

@@ -3,6 +3,7 @@
 mod contract;
 mod fault;
 mod journey;
+mod push;
 mod store;
 mod support;
 mod wire;

@@ -19,7 +19,7 @@ impl Gateway {
 
     pub(super) fn read(self, session: Arc<Session>, reference: Option<Ref>, read: Read) -> Option<Work> {
         self.for_member(session, reference, read.conversation_id, read.seq, |gateway, session, id, seq| {
-            gateway.positions.read(id, &session.user_id, seq);
+            gateway.positions.read(id, &session.user_id, session.device_id.as_ref(), seq);
         })
     }
 

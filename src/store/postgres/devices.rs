@@ -31,6 +31,8 @@ RETURNING device_id, platform, app_id, environment, token, session_id, registere
 
 const REMOVE: &str = "DELETE FROM devices WHERE user_id = $1 AND device_id = $2";
 
+const ANY: &str = "SELECT EXISTS (SELECT FROM devices)";
+
 const OF_USERS: &str = "
 SELECT i.place, d.device_id, d.platform, d.app_id, d.environment, d.token, d.session_id, d.registered_at,
        d.last_seen_at, d.disabled_at, d.quarantined_at
@@ -55,6 +57,10 @@ impl Devices for PostgresStore {
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError> {
         let removed = self.session().await?.execute(REMOVE, &[&user.as_str(), &device.as_str()]).await?;
         Ok(removed == 1)
+    }
+
+    async fn any_device(&self) -> Result<bool, StoreError> {
+        Ok(self.session().await?.query(ANY, &[]).await?.first().is_some_and(|row| row.get(0)))
     }
 
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {

@@ -27,6 +27,7 @@ const REGISTER: &str = concat!(
     columns!()
 );
 const REMOVE: &str = "DELETE FROM devices WHERE user_id = ?1 AND device_id = ?2";
+const ANY: &str = "SELECT EXISTS (SELECT 1 FROM devices)";
 const OF_USER: &str = concat!("SELECT ", columns!(), " FROM devices WHERE user_id = ?1 ORDER BY device_id");
 const DISABLE: &str = "
     UPDATE devices SET disabled_at = coalesce(disabled_at, ?4)
@@ -49,6 +50,10 @@ impl Devices for SqliteStore {
             Ok(removed == 1)
         })
         .await
+    }
+
+    async fn any_device(&self) -> Result<bool, StoreError> {
+        self.read(|connection| Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)).await
     }
 
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {

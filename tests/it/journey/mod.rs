@@ -5,5 +5,6 @@ mod conversations;
 mod fake_phones;
 mod fake_push;
 mod messages;
+mod phones;
 mod positions;
 mod probe;

@@ -127,9 +127,15 @@ impl Server {
 
     /// The value of a metric, all its series added up.
     pub async fn metric(&self, name: &str) -> f64 {
+        self.labelled_metric(name, "").await
+    }
+
+    /// The same of those series that have `label` in their names.
+    pub async fn labelled_metric(&self, name: &str, label: &str) -> f64 {
         let text = reqwest::get(format!("http://{}/metrics", self.ops)).await.unwrap().text().await.unwrap();
         text.lines()
             .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .filter(|line| line.contains(label))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }

@@ -1,6 +1,6 @@
 import { h } from '../dom.js';
 import { list as sentence, moment } from '../format.js';
-import { spans } from './spans.js';
+import { spans, written } from './spans.js';
 
 /** Why a phone stayed silent, in words; others are shown as the server says them. */
 const SILENT = {
@@ -86,7 +86,7 @@ function steps(chat, trace) {
 function step(title, words, at, start) {
   const done = at !== undefined || (title === 'Stored' && words);
   return h('li', { class: done ? 'done' : 'waiting' },
-    h('span', { class: 'step-title' }, title, at !== undefined ? h('span', { class: 'step-time' }, at === start ? '0 ms' : `+${at - start} ms`) : null),
+    h('span', { class: 'step-title' }, title, at !== undefined ? h('span', { class: 'step-time' }, at === start ? '0 ms' : `+${written(at - start)}`) : null),
     h('span', { class: 'muted' }, done ? words : 'Not yet.'));
 }
 
@@ -97,7 +97,7 @@ function pushes(chat, server) {
     const owner = member.user_id === chat.meId ? 'Your' : `${chat.people.name(member.user_id)}’s`;
     const at = push.answered_at ?? push.decided_at;
     return h('li', {},
-      h('span', { class: 'step-title' }, `${owner} ${device ?? 'device'}`, h('span', { class: 'step-time' }, `+${Date.parse(at) - began} ms`)),
+      h('span', { class: 'step-title' }, `${owner} ${device ?? 'device'}`, h('span', { class: 'step-time' }, `+${written(Date.parse(at) - began)}`)),
       h('span', { class: 'muted' }, `It ${decided(push)}.`));
   }));
 }

@@ -29,7 +29,8 @@ function share(ms) {
   return Math.min(1, decades / DECADES);
 }
 
-function written(ms) {
+/** A time as one says it. @param {number} ms */
+export function written(ms) {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }

@@ -73,7 +73,7 @@ test('behind the scenes: when it was stored and fanned out, and that the phone r
   await say(a, 'follow me');
   await phone.locator('.alert-body', { hasText: 'follow me' }).waitFor();
   await act(a, 'follow me', 'Behind the scenes');
-  await a.locator('.pushed li', { hasText: 'Ben’s phone' }).filter({ hasText: 'It rang (apns took it' }).waitFor();
+  await a.locator('.pushed li', { hasText: 'Ben’s phone' }).filter({ hasText: 'It rang: apns took it' }).waitFor();
   const labels = await a.locator('.span-label').allTextContents();
   for (const label of ['Accepted', 'Stored', 'Fanned out', 'Pushed']) assert.ok(labels.includes(label), `${label} in ${labels}`);
   assert.deepEqual(a.faults, []);

@@ -1,9 +1,12 @@
 //! The phones that `tidings dev` shows, since it stands in for the push services itself.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::support::client::{Client, http};
+use crate::support::client::{Client, SOON, http};
 use crate::support::push;
 use crate::support::world::World;
 
@@ -68,6 +71,31 @@ async fn a_member_sees_of_the_others_phones_the_alerts_of_their_conversation_alo
     assert_eq!(status, 404);
     let (status, _) = phones(&world, "ann", &format!("?conversation_id={other}")).await;
     assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn a_message_to_somebody_who_is_away_is_on_their_phone_until_they_read_it() {
+    let (world, _data) = dev(&[]).await;
+    let (mut ann, _) = Client::login(world.here, "ann").await;
+    register(&world, "bob", &"ab".repeat(32)).await;
+    let ours = ann.say_to("bob", "lunch?").await["conversation_id"].as_str().expect("an id").to_owned();
+    let shown = async |wanted: &[&str]| {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let (_, own) = phones(&world, "bob", "").await;
+            if bodies(&own["phones"][0]) == wanted {
+                return own;
+            }
+            assert!(Instant::now() < deadline, "not {wanted:?}: {own}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let rung = shown(&["lunch?"]).await;
+    assert_eq!((&rung["phones"][0]["badge"], &rung["phones"][0]["rings"]), (&json!(1), &json!(1)), "{rung}");
+    let (mut bob, _) = Client::login(world.here, "bob").await;
+    bob.send(json!({"type": "read", "conversation_id": ours, "seq": 1})).await;
+    let read = shown(&[]).await;
+    assert_eq!(read["phones"][0]["rings"], 1, "{read}");
 }
 
 #[tokio::test]

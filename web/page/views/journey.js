@@ -4,13 +4,13 @@ import { spans, written } from './spans.js';
 
 /** Why a phone stayed silent, in words; others are shown as the server says them. */
 const SILENT = {
-  acknowledged: 'stayed silent: an open page has it',
-  read: 'stayed silent: it was read',
-  muted: 'stayed silent: the conversation is muted',
-  do_not_disturb: 'stayed silent: these are quiet hours',
-  blocked: 'stayed silent: the sender is blocked',
-  deleted: 'stayed silent: the message was deleted',
-  expired: 'stayed silent: it was too late',
+  acknowledged: 'an open page has it',
+  read: 'it was read',
+  muted: 'its owner wants quiet',
+  blocked: 'the sender is blocked',
+  deleted: 'the message was deleted',
+  expired: 'it was too late',
+  budget: 'many came at once, a summary tells of them',
 };
 
 /**
@@ -59,7 +59,7 @@ function picture(chat, trace, server) {
     here('Read', seen);
   } else here('Acknowledged', trace?.acked);
   for (const member of server?.members ?? []) {
-    for (const { push } of member.devices) if (push?.decision === 'sent') there('Pushed', push.answered_at, 'push');
+    for (const { push } of member.devices) if (push && rang(push)) there('Pushed', push.answered_at, 'push');
   }
   return rows.sort((a, b) => a.ms - b.ms);
 }
@@ -102,9 +102,17 @@ function pushes(chat, server) {
   }));
 }
 
-function decided({ decision, provider, status, answer, attempts, acknowledged_after: has }) {
-  if (decision === 'waiting') return 'waits for an acknowledgement, and rings when none comes';
-  if (decision !== 'sent') return SILENT[decision] ?? `stayed silent: ${decision.replaceAll('_', ' ')}`;
-  const said = [provider && `${provider} took it`, status && `status ${status}`, answer, attempts > 1 && `${attempts} tries`].filter(Boolean);
-  return `rang${said.length ? ` (${sentence(said)})` : ''}${has ? ' and has it now' : ''}`;
+function decided(push) {
+  const { decision, provider, attempts, acknowledged_after: has } = push;
+  const said = [push.status && `status ${push.status}`, push.answer, attempts > 1 && `${attempts} tries`].filter(Boolean);
+  const words = said.length ? ` (${sentence(said)})` : '';
+  if (decision === 'waiting') return attempts ? `waits for another try${words}` : 'waits for an acknowledgement';
+  if (decision !== 'sent') return `stayed silent: ${SILENT[decision] ?? decision.replaceAll('_', ' ')}`;
+  if (!rang(push)) return `stayed silent: ${provider ?? 'the provider'} refused it${words}`;
+  return `rang: ${provider ?? 'the provider'} took it${words}${has ? ', and it has the message now' : ''}`;
+}
+
+/** Whether the provider took it. */
+function rang({ decision, status }) {
+  return decision === 'sent' && (status === undefined || (status >= 200 && status < 300));
 }

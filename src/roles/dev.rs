@@ -37,6 +37,7 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
             .with_context(|| format!("cannot keep a signing secret in {}", folder.display()))?,
     };
     let database = process.health.dependency(Dependency::Sqlite, Gate::Always);
+    let listening = process.health.check("listening", Gate::Always);
     process.serve_ops().await?;
 
     let partitions = process.partitions();
@@ -82,6 +83,7 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
     let dev = Some(DevSide { fakes: fakes.as_ref().map(fake::Handle::lookout) });
     let backends = Backends { queue, store, fanout, pushing: front };
     let front = Front::start(&process, backends, Some(signing), dev).await?;
+    listening.up();
     front.ready().await;
     tracing::info!(data_dir = %folder.display(), "dev.ready");
 

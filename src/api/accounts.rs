@@ -49,7 +49,7 @@ pub async fn create(
     if !api.gateway.store.create_account(&account).await? {
         return Err(Problem::new(ErrorCode::Conflict, "this user id is taken"));
     }
-    accounts.attempts.succeeded(request.user_id.as_str(), arrival.peer.ip());
+    accounts.attempts.succeeded(request.user_id.as_str(), arrival.address);
     let signed_in = api.sign_in(request.user_id).await?;
     Ok((StatusCode::CREATED, axum::Json(signed_in)))
 }
@@ -77,7 +77,7 @@ impl Accounts {
     pub fn limit(&self, user: &UserId, arrival: &Arrival) -> Result<(), Problem> {
         let now = std::time::Instant::now();
         self.attempts
-            .attempt(user.as_str(), arrival.peer.ip(), now)
+            .attempt(user.as_str(), arrival.address, now)
             .map_err(|limited| Problem::rate_limited(limited.retry_after))
     }
 }

@@ -43,6 +43,7 @@ impl FromRequestParts<Api> for Caller {
             })?;
             let user_id = user.and_then(|user| UserId::parse(user).ok());
             let user_id = user_id.ok_or_else(|| Problem::bad_request("`X-Tidings-User` is no user id"))?;
+            api.gateway.act_for(&user_id).await?;
             return Ok(Self { user_id, sign_in: None, by_server: true });
         }
         let identity = api.gateway.verify(token).await.map_err(|rejected| rejected.problem())?;

@@ -125,13 +125,17 @@ impl Api {
             users.push(group.creator);
             users.sort_unstable();
             users.dedup();
+            // Before anybody can write in it: its members' gateways get what is written from its first message on.
+            if let Err(error) = self.gateway.fanout.bring_groups(&[(id, users.clone())]).await {
+                tracing::warn!(%error, "api.route_group");
+            }
             self.announce_conversation(id, users).await;
         }
         Ok(made)
     }
 
-    /// Tells the members' gateways of a new conversation.
-    async fn announce_conversation(&self, id: ConversationId, users: Vec<UserId>) {
+    /// Tells these members' gateways of a conversation that is new, or that they now see differently.
+    pub async fn announce_conversation(&self, id: ConversationId, users: Vec<UserId>) {
         let stamp = Stamp { conversation_id: id, seq: Seq::ZERO, members_seq: Seq::ZERO };
         let body = EventBody::Conversation { stamp, removed: false };
         self.gateway.announce(Event { target: Target::Users(users), body }).await;

@@ -1,6 +1,6 @@
 //! `/v1/devices`: registering for push. Answers never contain the token.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,10 @@ use super::caller::Caller;
 use super::extract::{Json, Path};
 use super::me::no_user;
 use crate::gateway::Problem;
+use crate::gateway::handshake::Arrival;
 use crate::model::{Device, DeviceId, Environment, Platform, Timestamp};
 use crate::protocol::ErrorCode;
+use crate::push::probe::Probed;
 use crate::push::webpush::{Subscription, is_allowed};
 use crate::store::Registration;
 
@@ -77,9 +79,28 @@ pub async fn remove(
     Path(device_id): Path<DeviceId>,
 ) -> Result<StatusCode, Problem> {
     if !api.gateway.store.remove_device(&caller.user_id, &device_id).await? {
-        return Err(Problem::new(ErrorCode::NotFound, "there is no such device"));
+        return Err(no_device());
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/devices/{device_id}/test`: makes the device ring once and answers with its provider's own words.
+pub async fn test(
+    State(api): State<Api>,
+    Extension(arrival): Extension<Arrival>,
+    caller: Caller,
+    Path(device_id): Path<DeviceId>,
+) -> Result<axum::Json<Probed>, Problem> {
+    let now = std::time::Instant::now();
+    api.push
+        .tests
+        .attempt(caller.user_id.as_str(), arrival.address, now)
+        .map_err(|limited| Problem::rate_limited(limited.retry_after))?;
+    let devices = api.gateway.store.devices_of(std::slice::from_ref(&caller.user_id)).await?;
+    if !devices.iter().flatten().any(|device| device.device_id == device_id) {
+        return Err(no_device());
+    }
+    Ok(axum::Json(api.gateway.probe(&caller.user_id, &device_id).await?))
 }
 
 /// What no provider would take is refused here, where the app's developer sees it.
@@ -103,6 +124,10 @@ fn check_token(platform: Platform, token: &str, webpush_hosts: Option<&[String]>
         }
     }
     Ok(())
+}
+
+fn no_device() -> Problem {
+    Problem::new(ErrorCode::NotFound, "there is no such device")
 }
 
 fn check(name: &str, value: &str, most: usize) -> Result<(), Problem> {

@@ -150,6 +150,8 @@ pub async fn prefer(
     if !api.gateway.store.set_preferences(id, &caller.user_id, &preferences).await? {
         return Err(Problem::no_conversation());
     }
+    // The user's other devices show it too.
+    api.announce_conversation(id, vec![caller.user_id.clone()]).await;
     Ok(axum::Json(api.conversation(id, &caller.user_id).await?))
 }
 

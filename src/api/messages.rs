@@ -122,6 +122,9 @@ impl Api {
             mentions: request.mentions,
             push,
         };
+        if !caller.by_server {
+            self.gateway.charge(&caller.user_id)?;
+        }
         let client_id = draft.client_id;
         let conversation_id = self.gateway.send(&caller.asking(), draft).await?;
         Ok((StatusCode::ACCEPTED, axum::Json(AcceptedBody { client_id, conversation_id })))

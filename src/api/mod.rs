@@ -8,6 +8,7 @@ mod cors;
 mod dev;
 mod devices;
 mod extract;
+mod forwarded;
 mod me;
 mod members;
 mod messages;
@@ -26,7 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, patch, post, put};
 
 use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
@@ -34,6 +37,7 @@ use crate::gateway::{Gateway, Problem, handshake};
 use crate::protocol::ErrorCode;
 use crate::push::fake::Lookout;
 
+pub use self::forwarded::Forwarded;
 pub use self::problem::problem;
 pub use self::server::{Server, serve};
 
@@ -57,6 +61,8 @@ pub struct PushRules {
     pub expiry: Duration,
     /// Push services that a browser's subscription may name; `None`: any, because none of them is connected to.
     pub webpush_hosts: Option<Vec<String>>,
+    /// How often a user may make a device ring for a test.
+    pub tests: AttemptLimiter,
     /// Members may see where a message is, not only backends.
     pub members_trace: bool,
 }
@@ -97,6 +103,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/users/{id}/revoke", post(users::revoke))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device_id}", put(devices::put).delete(devices::remove))
+        .route("/v1/devices/{device_id}/test", post(devices::test))
         .route("/v1/contacts", get(relations::contacts))
         .route(
             "/v1/contacts/{user_id}",
@@ -110,6 +117,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/presence", get(presence::list))
         .route("/v1/push", get(push::read))
         .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
+        .layer(axum::middleware::from_fn_with_state(settings.gateway.http_timeout, in_time))
         .route("/v1/ws", any(handshake::upgrade))
         .method_not_allowed_fallback(wrong_method);
     let routes = if api.fakes.is_some() { dev::add(routes) } else { routes };
@@ -117,11 +125,19 @@ pub fn router(api: Api) -> Router {
     routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
 }
 
+/// Gives a request up that takes too long: a body that trickles, a store that does not answer.
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("this took too long", 1000).into_response(),
+    }
+}
+
 async fn nothing_here() -> Problem {
     Problem::new(ErrorCode::NotFound, "there is nothing at this address")
 }
 
-async fn wrong_method() -> axum::response::Response {
+async fn wrong_method() -> Response {
     let wrong = Problem::new(ErrorCode::Unsupported, "this address does not do that");
     problem(axum::http::StatusCode::METHOD_NOT_ALLOWED, &wrong)
 }

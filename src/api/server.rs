@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::forwarded::Forwarded;
 use crate::gateway::handshake::Arrival;
 use crate::gateway::{Linger, Lingering};
 use crate::tls::ServerConfigSource;
@@ -32,6 +33,7 @@ pub struct Server {
     /// Connections that may be open at once, sockets and requests together.
     pub max_connections: usize,
     pub tls: Option<Arc<ServerConfigSource>>,
+    pub forwarded: Arc<Forwarded>,
 }
 
 /// hyper's least.
@@ -76,7 +78,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, server:
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "server.nodelay");
     }
-    let arrival = Arrival { accepted_at, peer, linger: Linger::default() };
+    let arrival = Arrived { accepted_at, peer, linger: Linger::default() };
     let Some(tls) = &server.tls else {
         return http(stream, arrival, router, &server).await;
     };
@@ -88,13 +90,26 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, server:
     }
 }
 
-async fn http<S>(stream: S, arrival: Arrival, router: Router, server: &Server)
+/// What is known of a connection before it asks for anything.
+struct Arrived {
+    accepted_at: Instant,
+    peer: SocketAddr,
+    linger: Linger,
+}
+
+async fn http<S>(stream: S, arrived: Arrived, router: Router, server: &Server)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Lingering::new(stream, arrival.linger.clone());
+    let stream = Lingering::new(stream, arrived.linger.clone());
+    let forwarded = Arc::clone(&server.forwarded);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (router, arrival) = (router.clone(), arrival.clone());
+        let router = router.clone();
+        let arrival = Arrival {
+            accepted_at: arrived.accepted_at,
+            address: forwarded.client(arrived.peer, request.headers()),
+            linger: arrived.linger.clone(),
+        };
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(arrival);

@@ -39,7 +39,7 @@ pub async fn create(
             return Err(Problem::new(ErrorCode::Unauthenticated, "user id or password is wrong"));
         }
     }
-    accounts.attempts.succeeded(request.user_id.as_str(), arrival.peer.ip());
+    accounts.attempts.succeeded(request.user_id.as_str(), arrival.address);
     Ok(axum::Json(api.sign_in(request.user_id).await?))
 }
 

@@ -81,7 +81,7 @@ impl AttemptLimiter {
 }
 
 /// A customer gets a /64 of IPv6 at least, so single addresses would limit nobody.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let s = v6.segments();

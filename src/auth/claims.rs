@@ -10,7 +10,7 @@ use super::compact::Text;
 use super::error::TokenError;
 use super::issuer::OWN_ISSUER;
 
-/// How far the clocks of an issuer and of this server may differ.
+/// How far the clocks of an issuer and of this server may differ, unless configured otherwise.
 pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// Which kind of key vouched for the token.
@@ -55,6 +55,7 @@ pub(super) struct Expected<'a> {
     pub(super) audiences: &'a [String],
     /// For keys that belong to one issuer.
     pub(super) issuer_of_key: Option<&'a str>,
+    pub(super) leeway: Duration,
 }
 
 #[derive(serde::Deserialize)]
@@ -90,7 +91,7 @@ impl Claims {
     ) -> Result<Self, TokenError> {
         let raw: RawClaims<'_> = serde_json::from_slice(payload).map_err(|_| TokenError::Malformed)?;
         let now_ms = unix_ms(now);
-        let leeway_ms = LEEWAY.as_millis() as u64;
+        let leeway_ms = u64::try_from(expected.leeway.as_millis()).unwrap_or(u64::MAX);
 
         let expires_ms = raw.exp.ok_or(TokenError::MissingExpiry)?.ms();
         if now_ms >= expires_ms.saturating_add(leeway_ms) {

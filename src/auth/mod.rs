@@ -33,6 +33,7 @@ mod verifier;
 mod tests;
 
 pub use ack_tokens::{AckScope, AckTokens, own_secret};
+pub(crate) use attempts::network_of;
 pub use attempts::{AttemptLimiter, AttemptLimits, TooManyAttempts};
 pub use bearer::{BearerError, bearer};
 pub use claims::{Claims, LEEWAY, TokenKind, valid_device_id, valid_user_id};

@@ -9,8 +9,10 @@ pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 pub use crate::config::Secret;
 
+use super::claims::LEEWAY;
+
 /// Which tokens are believed. The default believes none.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Signs the server's own tokens.
     pub own_secret: Option<Secret>,
@@ -23,6 +25,22 @@ pub struct Settings {
     pub issuers: Vec<String>,
     /// When not empty, `aud` of a foreign token has to name one of these.
     pub audiences: Vec<String>,
+    /// How far the clocks of an issuer and of this server may differ.
+    pub leeway: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            own_secret: None,
+            hs256_secret: None,
+            public_keys: Vec::new(),
+            jwks: None,
+            issuers: Vec::new(),
+            audiences: Vec::new(),
+            leeway: LEEWAY,
+        }
+    }
 }
 
 /// A PEM file with one or more `PUBLIC KEY` blocks.

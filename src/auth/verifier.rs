@@ -1,7 +1,7 @@
 //! From a token to who it is: choosing the key, checking the signature, then the claims.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,7 @@ pub struct Verifier {
     jwks: Option<Jwks>,
     issuers: Vec<String>,
     audiences: Vec<String>,
+    leeway: Duration,
 }
 
 impl Verifier {
@@ -37,6 +38,7 @@ impl Verifier {
             jwks: settings.jwks.as_ref().map(Jwks::new).transpose()?,
             issuers: settings.issuers.clone(),
             audiences: settings.audiences.clone(),
+            leeway: settings.leeway,
         };
         Ok((verifier, settings.warnings()))
     }
@@ -85,8 +87,14 @@ impl Verifier {
             issuers: &self.issuers,
             audiences: &self.audiences,
             issuer_of_key: of_key.filter(|_| kind == TokenKind::Jwks),
+            leeway: self.leeway,
         };
         Claims::check(&token.payload()?, kind, &expected, now)
+    }
+
+    /// How far the clocks of an issuer and of this server may differ.
+    pub fn leeway(&self) -> Duration {
+        self.leeway
     }
 
     /// Reads the key files now instead of when their turn comes (blocking).

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Problems, values};
+use super::Problems;
 
 /// `[embedded]`: the backends of `tidings dev`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -11,8 +11,6 @@ pub struct Embedded {
     pub data_dir: PathBuf,
     pub readers: usize,
     pub queue_messages: usize,
-    #[serde(with = "values::size")]
-    pub cache_bytes: usize,
     pub fake_push: bool,
 }
 

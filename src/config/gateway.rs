@@ -25,6 +25,7 @@ pub struct Gateway {
     pub messages_per_second: u32,
     pub message_burst: u32,
     pub user_messages_per_second: u32,
+    pub frames_per_second: u32,
     pub bad_frames_per_minute: u32,
     pub sockets_per_user: usize,
     #[serde(with = "values::size")]
@@ -70,6 +71,7 @@ impl Gateway {
             ("gateway.messages_per_second", self.messages_per_second),
             ("gateway.message_burst", self.message_burst),
             ("gateway.user_messages_per_second", self.user_messages_per_second),
+            ("gateway.frames_per_second", self.frames_per_second),
             ("gateway.bad_frames_per_minute", self.bad_frames_per_minute),
             ("gateway.history_limit", self.history_limit),
         ] {

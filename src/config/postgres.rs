@@ -19,8 +19,6 @@ pub struct Postgres {
     pub statement_timeout: Duration,
     #[serde(with = "values::duration")]
     pub connect_timeout: Duration,
-    #[serde(with = "values::duration")]
-    pub reconnect_max: Duration,
     pub worker_connections: usize,
 }
 
@@ -34,7 +32,6 @@ impl Postgres {
             ("postgres.acquire_timeout", self.acquire_timeout),
             ("postgres.statement_timeout", self.statement_timeout),
             ("postgres.connect_timeout", self.connect_timeout),
-            ("postgres.reconnect_max", self.reconnect_max),
         ] {
             problems.positive(key, value);
         }

@@ -17,8 +17,6 @@ pub struct Worker {
     pub lease_ttl: Duration,
     #[serde(with = "values::duration")]
     pub lease_interval: Duration,
-    #[serde(with = "values::duration")]
-    pub fold_interval: Duration,
 }
 
 impl Worker {
@@ -26,7 +24,6 @@ impl Worker {
         problems.at_least("worker.batch_rows", self.batch_rows, 1);
         problems.at_least("worker.batch_bytes", self.batch_bytes, 64 * 1024);
         problems.positive("worker.fanout_timeout", self.fanout_timeout);
-        problems.positive("worker.fold_interval", self.fold_interval);
         problems.positive("worker.lease_interval", self.lease_interval);
         problems.less("worker.lease_interval", self.lease_interval, "worker.lease_ttl", self.lease_ttl);
     }

@@ -38,6 +38,9 @@ pub trait Routes {
 
     /// How each of these users is, in their order.
     async fn attention(&self, users: &[UserId]) -> Result<Vec<Attention>, FanoutError>;
+    /// Who joins a group must not miss what is stored right after: from here on each group's route leads to every living gateway
+    /// that holds one of the users beside it. The gateway itself registers the group when it hears of the join.
+    async fn bring_groups(&self, groups: &[(ConversationId, Vec<UserId>)]) -> Result<(), FanoutError>;
 
     /// Whether each of these users has a socket at a living gateway, in their order.
     async fn are_connected(&self, users: &[UserId]) -> Result<Vec<bool>, FanoutError>;

@@ -159,13 +159,13 @@ async fn enter(gateway: &Gateway, opening: &Opening, hello: &Hello) -> Result<Ar
         }
         (None, None) => return Err(Rejected::Token(crate::auth::TokenError::Malformed)),
     };
-    gateway.wait_for_turn().await?;
+    gateway.wait_for_turn(opening.arrival.address).await?;
     gateway.admit(&identity).await?;
     let settings = &gateway.settings.gateway;
+    let user_id = identity.user_id;
     let session = Arc::new(Session::new(NewSession {
         id: SessionId::new(),
         device_id: hello.device_id.clone().or(identity.device_id),
-        user_id: identity.user_id,
         sign_in: identity.sign_in,
         encoding: opening.encoding,
         outbox_bytes: settings.outbox_bytes,
@@ -173,6 +173,8 @@ async fn enter(gateway: &Gateway, opening: &Opening, hello: &Hello) -> Result<Ar
         expires_at: identity.expires_at,
         issued_at: identity.issued_at,
         messages: TokenBucket::new(settings.messages_per_second, settings.message_burst, Instant::now()),
+        user_messages: gateway.rates.of(&user_id),
+        user_id,
     }));
     if gateway.registry.add(&session) > settings.sockets_per_user {
         gateway.leave(&session).await;
@@ -198,6 +200,7 @@ async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified
         last_seen: now,
         next_ping: now + gateway.settings.gateway.heartbeat,
         bad: BadFrames { since: now, count: 0 },
+        frames: gateway.settings.gateway.frames(now),
     };
     let timer = tokio::time::sleep_until(driver.next_deadline());
     tokio::pin!(timer);
@@ -219,6 +222,8 @@ struct Driver<'a> {
     last_seen: Instant,
     next_ping: Instant,
     bad: BadFrames,
+    /// The rate of frames of any kind.
+    frames: TokenBucket,
 }
 
 enum Wake {
@@ -236,6 +241,10 @@ impl Driver<'_> {
                 Wake::Input(Some(Err(error))) => return failure(error),
                 Wake::Input(Some(Ok(message))) => {
                     self.last_seen = Instant::now();
+                    if self.frames.take(self.last_seen).is_err() {
+                        self.drain_outbox().await;
+                        return Some(CloseCode::RateLimited);
+                    }
                     if let Some(payload) = payload(message)
                         && let Err(code) = self.take(&payload)
                     {
@@ -261,10 +270,16 @@ impl Driver<'_> {
     }
 
     /// What is to be done next. Everything here can be polled again.
-    fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Wake> {
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Wake> {
         if self.unflushed > 0 {
             match self.socket.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = 0,
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = 0;
+                    if self.work.is_some() {
+                        // Nothing is read from a peer that still takes a long answer: that it takes it is its sign of life.
+                        self.last_seen = Instant::now();
+                    }
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(Wake::Broken),
                 Poll::Pending => {}
             }
@@ -280,6 +295,11 @@ impl Driver<'_> {
             && work.as_mut().poll(cx).is_ready()
         {
             self.work = None;
+            // It may have brought a fresh token that ends earlier.
+            let next = self.next_deadline();
+            if next < timer.deadline() {
+                timer.as_mut().reset(next);
+            }
         }
         if self.work.is_none()
             && let Poll::Ready(input) = self.socket.poll_next_unpin(cx)
@@ -287,7 +307,7 @@ impl Driver<'_> {
             return Poll::Ready(Wake::Input(input));
         }
         // Work may have put answers into the outbox since it was looked at; its waker is registered and fires.
-        if timer.poll(cx).is_ready() { Poll::Ready(Wake::Timer) } else { Poll::Pending }
+        if timer.as_mut().poll(cx).is_ready() { Poll::Ready(Wake::Timer) } else { Poll::Pending }
     }
 
     /// Puts frames into the socket's buffer; `None` when the peer is gone.

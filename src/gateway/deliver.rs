@@ -55,9 +55,16 @@ impl Gateway {
     /// A subscription stands: everything is registered under its id, and after a loss clients are told.
     async fn begin(&self, gateway: GatewayId, first: bool) {
         self.routes.move_to(gateway).await;
+        let watched = self.watchers.all();
+        if !watched.is_empty()
+            && let Err(error) = self.fanout.watch(gateway, &watched).await
+        {
+            tracing::warn!(%error, "gateway.watch");
+        }
         self.subscribed.send_replace(Some(gateway));
         tracing::info!(%gateway, "gateway.subscribed");
         if !first {
+            self.tasks.spawn(self.clone().admit_again());
             self.resync("the gateway lost its subscription", ResyncReason::SubscriptionLost);
         }
     }
@@ -202,7 +209,7 @@ impl Gateway {
             self.routes.groups(closed).await;
             return;
         }
-        if !is_direct(id, target) {
+        if !id.is_direct() {
             self.join(id, &users, stamp.members_seq).await;
         }
         let gateway = self.clone();
@@ -266,7 +273,7 @@ impl Gateway {
                 let hit = match sign_in {
                     Some(_) => session.sign_in == sign_in,
                     // A token made after the revocation, and shown meanwhile, is good.
-                    None => deactivated || session.issued_at() <= now,
+                    None => deactivated || session.issued_at().is_none_or(|issued| issued <= now),
                 };
                 if hit {
                     session.close(CloseCode::Expelled);
@@ -283,12 +290,6 @@ impl Gateway {
             self.access.forget(ConversationId::direct(one, other));
         }
     }
-}
-
-/// Whether the two users whom an event names make this conversation: a direct one has no route of its own.
-fn is_direct(id: ConversationId, target: &Target) -> bool {
-    matches!(target, Target::Users(users)
-        if matches!(users.as_slice(), [one, other] if ConversationId::direct(one, other) == id))
 }
 
 /// The answer to the sender of an entry that was refused after it was accepted.

@@ -1,6 +1,6 @@
 //! The upgrade: origin, subprotocol, token, room.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
@@ -20,7 +20,8 @@ use crate::telemetry::metrics::RejectReason;
 #[derive(Clone)]
 pub struct Arrival {
     pub accepted_at: Instant,
-    pub peer: SocketAddr,
+    /// The client's; behind a trusted proxy as that says.
+    pub address: IpAddr,
     pub linger: Linger,
 }
 
@@ -39,7 +40,11 @@ pub async fn upgrade(
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            let rejected = rejection.into_response();
+            let wrong = Problem::bad_request("this address is for WebSockets");
+            return with_headers_of(&rejected, crate::api::problem(rejected.status(), &wrong));
+        }
     };
     match prepare(&gateway, &uri, &headers).await {
         Ok((encoding, identity)) => {
@@ -64,6 +69,16 @@ pub async fn upgrade(
             crate::api::problem(status, &problem)
         }
     }
+}
+
+/// A rejected upgrade says by its headers what it wants.
+fn with_headers_of(rejected: &Response, mut answer: Response) -> Response {
+    for (name, value) in rejected.headers() {
+        if ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
 }
 
 struct Refused {

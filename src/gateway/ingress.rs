@@ -70,9 +70,6 @@ struct Pending {
     waiting: Box<dyn Waiting>,
 }
 
-/// What an entry costs beside its text and data.
-const OVERHEAD: usize = 256;
-
 impl Ingress {
     /// Starts a batcher for each partition. They end when the last clone is dropped and everything is settled.
     pub fn start(
@@ -105,7 +102,7 @@ impl Ingress {
     /// Hands an entry over; `waiting` hears what became of it, also when it is refused at once.
     pub fn submit(&self, entry: NewEntry, waiting: Box<dyn Waiting>) {
         let lane = &self.lanes[self.partitions.of(entry.conversation_id).index()];
-        let bytes = size_of(&entry);
+        let bytes = entry.bytes();
         let named = Named { conversation_id: entry.conversation_id, client_id: entry.client_id };
         let waits = lane.load.bytes.fetch_add(bytes, Ordering::Relaxed);
         if waits > self.settings.queue_bytes || self.is_stalled(&lane.load) {
@@ -129,13 +126,6 @@ impl Ingress {
     fn busy(&self) -> Refused {
         Refused { retry_after: self.settings.max_wait }
     }
-}
-
-fn size_of(entry: &NewEntry) -> usize {
-    let text = entry.body.text.as_ref().map_or(0, String::len);
-    let data = entry.body.data.as_ref().map_or(0, |data| data.get().len());
-    let names = entry.body.user_ids.len() + entry.body.mentions.len();
-    OVERHEAD + text + data + 64 * names
 }
 
 struct Batcher {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::config;
+
 /// A token bucket: so many a second, and so many at once after a pause.
 #[derive(Debug, Clone)]
 pub struct TokenBucket {
@@ -35,6 +37,18 @@ impl TokenBucket {
         } else {
             Err(Duration::from_secs_f64((1.0 - self.level) / self.per_second))
         }
+    }
+}
+
+/// Seconds' worth of frames that may come at once.
+const FRAMES_AT_ONCE: u32 = 10;
+
+impl config::Gateway {
+    /// A socket's rate of frames of any kind. A client that only sends too many messages meets that limit before this one.
+    pub(super) fn frames(&self, now: Instant) -> TokenBucket {
+        let per_second = self.frames_per_second.max(self.messages_per_second.saturating_mul(4));
+        let burst = per_second.saturating_mul(FRAMES_AT_ONCE).max(self.message_burst.saturating_mul(2));
+        TokenBucket::new(per_second, burst, now)
     }
 }
 

@@ -1,10 +1,8 @@
 //! Coming in: who somebody is, whether they still may, their routes, their first sync.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-use tokio::time::Instant;
 
 use super::Gateway;
 use super::access::look_up_failed;
@@ -14,15 +12,17 @@ use crate::auth::{AckScope, Claims, TokenError};
 use crate::model::{
     Admission, Conversation, ConversationId, Denial, Membership, Seq, SessionId, Timestamp, UserId,
 };
-use crate::protocol::{CloseCode, ErrorCode, Ref, ServerFrame, Welcome};
+use crate::protocol::{CloseCode, ErrorCode, Reconnect, Ref, ServerFrame, Welcome};
 use crate::store::{PageOf, Store};
+
+/// Sockets in one look-up.
+const TOGETHER: usize = 256;
 
 /// Look-ups that many logins make at once.
 pub struct Logins {
     admissions: Coalescer<Admission, Result<(), Denial>>,
     groups: Coalescer<UserId, Vec<Membership>>,
     pages: Coalescer<PageOf, Vec<Conversation>>,
-    pace: Mutex<Instant>,
 }
 
 /// Somebody whose token is good and who may come in.
@@ -88,26 +88,12 @@ impl Logins {
                 let store = Arc::clone(&three);
                 async move { store.conversations_of(&pages).await }
             }),
-            pace: Mutex::new(Instant::now()),
         }
     }
 
     /// A page of a user's conversations.
     pub async fn page(&self, page: PageOf) -> Result<Vec<Conversation>, Problem> {
         self.pages.get(page).await.map_err(|error| look_up_failed(&error))
-    }
-
-    /// When this login's turn is, at `rate` a second; `None` when `queue` others wait already.
-    fn turn(&self, rate: u32, queue: usize) -> Option<Instant> {
-        let now = Instant::now();
-        let mut next = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = (*next).max(now);
-        let waiting = turn.duration_since(now).as_secs_f64() * f64::from(rate);
-        if waiting > queue as f64 {
-            return None;
-        }
-        *next = turn + Duration::from_secs_f64(1.0 / f64::from(rate.max(1)));
-        Some(turn)
     }
 }
 
@@ -117,7 +103,12 @@ impl Gateway {
     /// # Errors
     /// The token is not good, or not for this.
     pub async fn verify(&self, token: &str) -> Result<Identity, Rejected> {
-        identity(self.claims(token).await?)
+        let mut identity = identity(self.claims(token).await?)?;
+        if identity.expires_at <= Timestamp::now() {
+            // Past its end by this clock and good all the same: its socket lives as long as another clock may say.
+            identity.expires_at = identity.expires_at.plus(self.verifier.leeway());
+        }
+        Ok(identity)
     }
 
     async fn claims(&self, token: &str) -> Result<Claims, Rejected> {
@@ -163,20 +154,42 @@ impl Gateway {
         }
     }
 
-    /// Waits for this login's turn in a storm.
-    pub(super) async fn wait_for_turn(&self) -> Result<(), Rejected> {
-        let server = &self.settings.server;
-        if server.handshake_rate == 0 {
-            return Ok(());
-        }
-        match self.logins.turn(server.handshake_rate, server.handshake_queue) {
-            Some(turn) => {
-                tokio::time::sleep_until(turn).await;
-                Ok(())
+    /// Whether a backend may act for this user; who is not known yet is made as by a token of their own.
+    pub async fn act_for(&self, user: &UserId) -> Result<(), Problem> {
+        let admission = Admission {
+            user_id: user.clone(),
+            // It shows no token that could have been revoked.
+            issued_at: Some(Timestamp::from_millis(i64::MAX)),
+            session_id: None,
+            provision: self.settings.auto_provision,
+        };
+        match self.logins.admissions.get(admission).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Denial::Unknown)) => Err(Rejected::Unknown.problem()),
+            Ok(Err(Denial::Deactivated | Denial::Revoked)) => {
+                Err(Problem::new(ErrorCode::Forbidden, "this user is deactivated"))
             }
-            None => {
-                let spread = rand::random_range(1000..5000);
-                Err(Rejected::Later(Duration::from_millis(spread)))
+            Err(error) => Err(look_up_failed(&error)),
+        }
+    }
+
+    /// Closes sockets whose users were deactivated, or tokens revoked, while nothing was heard of it.
+    pub(super) async fn admit_again(self) {
+        let mut sessions = Vec::with_capacity(self.registry.len());
+        self.registry.for_each_session(|session| sessions.push(Arc::clone(session)));
+        for some in sessions.chunks(TOGETHER) {
+            let asked = some.iter().map(|session| Admission {
+                user_id: session.user_id.clone(),
+                issued_at: session.issued_at(),
+                session_id: session.sign_in,
+                provision: false,
+            });
+            match self.store.admit(&asked.collect::<Vec<_>>()).await {
+                Ok(answers) => {
+                    let expelled = some.iter().zip(answers).filter(|(_, answer)| answer.is_err());
+                    expelled.for_each(|(session, _)| session.close(CloseCode::Expelled));
+                }
+                Err(error) => tracing::warn!(%error, "gateway.admit_again"),
             }
         }
     }
@@ -202,6 +215,8 @@ impl Gateway {
         if let Err(problem) = self.enter(&session, reference.as_ref(), cursors).await {
             tracing::warn!(problem = problem.message, "gateway.login");
             session.refuse(reference.as_ref(), None, &problem);
+            let after_ms = problem.retry_after_ms.unwrap_or(super::session::STORE_RETRY_MS);
+            session.answer(&ServerFrame::Reconnect(Reconnect { after_ms, reason: &problem.message }));
             session.close(CloseCode::TryAgainLater);
         }
     }

@@ -21,7 +21,10 @@ mod linger;
 mod login;
 mod meters;
 mod outbox;
+mod pace;
 mod positions;
+mod probe;
+mod rates;
 mod registry;
 mod requests;
 mod routes;
@@ -44,7 +47,9 @@ use self::ingress::Ingress;
 use self::journal::Journal;
 use self::late::Late;
 use self::login::Logins;
+use self::pace::Paces;
 use self::positions::Positions;
+use self::rates::UserRates;
 use self::registry::Registry;
 use self::requests::Requests;
 use self::routes::Routes;
@@ -110,6 +115,8 @@ pub struct Inner {
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
+    paces: Paces,
+    rates: UserRates,
     late: Late,
     /// The id of the subscription that stands; `None` while there is none.
     subscribed: watch::Sender<Option<GatewayId>>,
@@ -143,6 +150,8 @@ impl Gateway {
             answers: Answers::default(),
             late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
+            paces: Paces::new(),
+            rates: UserRates::new(&settings.gateway),
             subscribed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),

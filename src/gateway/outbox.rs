@@ -107,6 +107,16 @@ impl Outbox {
         }
     }
 
+    /// Waits until everything that is not held back went to the socket's buffer: what is long is put in piece by piece, so that it
+    /// does not look like a slow reader. To be awaited only within the socket's own work, which is polled whenever something went.
+    pub async fn emptied(&self) {
+        std::future::poll_fn(|_| {
+            let state = self.state();
+            if state.frames.is_empty() || state.close.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// `sync` is in: releases the held events, but for those that it covered. `false` when the outbox was closed meanwhile.
     pub fn release(&self, covered: impl Fn(&Stamp) -> bool) {
         let mut state = self.state();

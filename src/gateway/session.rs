@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::limits::TokenBucket;
 use super::outbox::Outbox;
+use super::rates::UserRate;
 use crate::model::{ClientId, ConversationId, DeviceId, SessionId, Timestamp, UserId};
 use crate::protocol::{CloseCode, Encoding, ErrorCode, ErrorFrame, Ref, ServerFrame, encode};
 
@@ -25,6 +26,7 @@ pub struct Session {
     expires_ms: AtomicI64,
     issued_ms: AtomicI64,
     messages: Mutex<TokenBucket>,
+    user_messages: UserRate,
     typing: Mutex<Option<(ConversationId, Instant)>>,
 }
 
@@ -40,6 +42,7 @@ pub struct NewSession {
     pub expires_at: Timestamp,
     pub issued_at: Option<Timestamp>,
     pub messages: TokenBucket,
+    pub user_messages: UserRate,
 }
 
 /// Why a request is not done.
@@ -105,6 +108,7 @@ impl Session {
             expires_ms: AtomicI64::new(new.expires_at.as_millis()),
             issued_ms: AtomicI64::new(new.issued_at.map_or(0, Timestamp::as_millis)),
             messages: Mutex::new(new.messages),
+            user_messages: new.user_messages,
             typing: Mutex::new(None),
         }
     }
@@ -163,9 +167,10 @@ impl Session {
         Timestamp::from_millis(self.expires_ms.load(Ordering::Relaxed))
     }
 
-    /// When its token was made; 0 when the token does not say.
-    pub fn issued_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.issued_ms.load(Ordering::Relaxed))
+    /// When its token was made; `None` when the token does not say.
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        let millis = self.issued_ms.load(Ordering::Relaxed);
+        (millis > 0).then(|| Timestamp::from_millis(millis))
     }
 
     /// A fresh token was shown.
@@ -174,10 +179,12 @@ impl Session {
         self.issued_ms.store(issued_at.map_or(0, Timestamp::as_millis), Ordering::Relaxed);
     }
 
-    /// Takes one message off the socket's rate.
+    /// Takes one message off the socket's and its user's rate.
     pub fn take_message(&self, now: Instant) -> Result<(), Problem> {
         let mut bucket = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.take(now).map_err(Problem::rate_limited)
+        bucket.take(now).map_err(Problem::rate_limited)?;
+        drop(bucket);
+        self.user_messages.take(now)
     }
 
     /// Whether typing in this conversation is to be passed on now.

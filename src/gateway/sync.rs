@@ -13,6 +13,8 @@ use crate::store::{PageOf, Span};
 
 /// Conversations that are read at a time.
 const PAGE: usize = 200;
+/// Conversations whose missing messages are in memory at a time, up to 100 of 24 KiB each.
+const SPANS: usize = 20;
 /// Messages of one conversation in a sync; the client asks for the rest.
 const MESSAGES: usize = 100;
 /// Room for what stands around the items of a frame.
@@ -34,12 +36,21 @@ impl Gateway {
         loop {
             let page = PageOf { user_id: session.user_id.clone(), after, limit: PAGE };
             let conversations = self.logins.page(page).await?;
-            let missing = self.missing(session, &conversations, &cursors).await?;
+            let behind: Vec<Span> = behind(session, &conversations, &cursors).collect();
+            let mut behind = behind.chunks(SPANS);
+            let mut missing: HashMap<ConversationId, Vec<Entry>> = HashMap::new();
             for conversation in &conversations {
-                cursors.remove(&conversation.id);
+                let cursor = cursors.remove(&conversation.id);
+                if cursor.is_some_and(|cursor| cursor < conversation.last_seq)
+                    && !missing.contains_key(&conversation.id)
+                    && let Some(spans) = behind.next()
+                {
+                    let entries = self.store.spans(spans).await?;
+                    missing = spans.iter().map(|span| span.conversation_id).zip(entries).collect();
+                }
                 covered.insert(conversation.id, conversation.last_seq);
                 let entries = missing.get(&conversation.id).map_or(&[][..], Vec::as_slice);
-                frames.put(&present(conversation, entries));
+                frames.put(&present(conversation, entries)).await;
             }
             after = conversations.last().map(|conversation| conversation.id);
             if conversations.len() < PAGE {
@@ -47,7 +58,7 @@ impl Gateway {
             }
         }
         for id in cursors.into_keys() {
-            frames.put(&encode_part(&SyncItem::removed(id)));
+            frames.put(&encode_part(&SyncItem::removed(id))).await;
         }
         frames.write(true);
         let covers = |stamp: &crate::model::Stamp| {
@@ -57,31 +68,24 @@ impl Gateway {
         session.outbox.release(covers);
         Ok(())
     }
+}
 
-    /// The oldest entries after the client's cursors.
-    async fn missing(
-        &self,
-        session: &Session,
-        conversations: &[Conversation],
-        cursors: &HashMap<ConversationId, Seq>,
-    ) -> Result<HashMap<ConversationId, Vec<Entry>>, Problem> {
-        let behind = conversations.iter().filter_map(|conversation| {
-            let after = *cursors.get(&conversation.id)?;
-            (after < conversation.last_seq).then(|| Span {
-                conversation_id: conversation.id,
-                user_id: session.user_id.clone(),
-                after,
-                up_to: conversation.last_seq,
-                limit: MESSAGES,
-            })
-        });
-        let spans: Vec<Span> = behind.collect();
-        if spans.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let entries = self.store.spans(&spans).await?;
-        Ok(spans.iter().map(|span| span.conversation_id).zip(entries).collect())
-    }
+/// The oldest entries after the client's cursors, of those conversations where some are missing.
+fn behind<'a>(
+    session: &'a Session,
+    conversations: &'a [Conversation],
+    cursors: &'a HashMap<ConversationId, Seq>,
+) -> impl Iterator<Item = Span> + 'a {
+    conversations.iter().filter_map(|conversation| {
+        let after = *cursors.get(&conversation.id)?;
+        (after < conversation.last_seq).then(|| Span {
+            conversation_id: conversation.id,
+            user_id: session.user_id.clone(),
+            after,
+            up_to: conversation.last_seq,
+            limit: MESSAGES,
+        })
+    })
 }
 
 /// A conversation with its missing entries, as many as fit.
@@ -119,10 +123,12 @@ struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    fn put(&mut self, item: &RawValue) {
+    /// A frame that is full goes out before the next is begun.
+    async fn put(&mut self, item: &RawValue) {
         let bytes = item.get().len() + 1;
         if self.bytes + bytes > MAX_SERVER_FRAME && !self.items.is_empty() {
             self.write(false);
+            self.session.outbox.emptied().await;
         }
         self.bytes += bytes;
         self.items.push(item.to_owned());

@@ -51,6 +51,11 @@ impl Watchers {
         free
     }
 
+    /// Everybody who is watched here.
+    pub fn all(&self) -> Vec<UserId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_user.keys().cloned().collect()
+    }
+
     pub fn of(&self, user: &UserId) -> Vec<Arc<Session>> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state

@@ -96,7 +96,8 @@ pub struct Conversation {
     pub first_seq: Seq,
     pub created_at: Timestamp,
     pub member_count: i64,
-    /// At most 100 of them.
+    /// At most 100 of them, fewer where their names and pictures are long: a conversation has to fit into a frame.
+    #[serde(serialize_with = "shown")]
     pub members: Vec<Member>,
     pub role: Role,
     pub read_seq: Seq,
@@ -105,6 +106,21 @@ pub struct Conversation {
     pub notify: Notify,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<Timestamp>,
+}
+
+/// Bytes of the members that a conversation is shown with.
+const SHOWN_BYTES: usize = 56 * 1024;
+
+fn shown<S: serde::Serializer>(members: &[Member], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut bytes = 0;
+    let fitting = members.iter().take_while(|member| {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let texts = length(&member.display_name) + length(&member.avatar_url);
+        // Some 120 for the names of the fields and the numbers.
+        bytes += 120 + member.user_id.as_str().len() + texts;
+        bytes <= SHOWN_BYTES
+    });
+    serializer.collect_seq(fitting)
 }
 
 /// One group of a user, as little as routing needs.

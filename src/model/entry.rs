@@ -127,6 +127,9 @@ pub struct NewEntry {
     pub push: Option<PushOverride>,
 }
 
+/// What an entry costs beside its text, data and names.
+const OVERHEAD: usize = 256;
+
 impl NewEntry {
     /// An entry by which a member changes the conversation itself, as HTTP does; a `client_id` is made when there is none.
     pub fn managing(
@@ -149,6 +152,14 @@ impl NewEntry {
             origin: None,
             push: None,
         }
+    }
+
+    /// About how many bytes it takes, on its way and in memory.
+    pub fn bytes(&self) -> usize {
+        let text = self.body.text.as_ref().map_or(0, String::len);
+        let data = self.body.data.as_ref().map_or(0, |data| data.get().len());
+        let names = self.body.user_ids.len() + self.body.mentions.len();
+        OVERHEAD + text + data + 64 * names
     }
 
     pub fn received_at(&self) -> Timestamp {

@@ -151,6 +151,11 @@ impl ConversationId {
         }
         Self(Uuid::new_v5(&DIRECT, &name))
     }
+
+    /// Whether it follows from two users; all others have ids that were made.
+    pub fn is_direct(self) -> bool {
+        self.0.get_version() == Some(uuid::Version::Sha1)
+    }
 }
 
 impl MessageId {
@@ -210,6 +215,7 @@ mod tests {
     fn a_direct_conversation_has_one_id_whoever_asks() {
         let (alice, bob) = (user("alice"), user("bob"));
         assert_eq!(ConversationId::direct(&alice, &bob), ConversationId::direct(&bob, &alice));
+        assert!(ConversationId::direct(&alice, &bob).is_direct() && !ConversationId::new().is_direct());
     }
 
     #[test]

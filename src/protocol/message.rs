@@ -112,6 +112,9 @@ impl Serialize for Messages<'_> {
     }
 }
 
+/// Emoji that are shown under one message: with 20 names each they still fit into a frame.
+const EMOJI: usize = 32;
+
 /// `{emoji: {user_ids, count}}`
 fn sums<S: Serializer>(reactions: &&[Reaction], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
@@ -122,6 +125,7 @@ fn sums<S: Serializer>(reactions: &&[Reaction], serializer: S) -> Result<S::Ok, 
     serializer.collect_map(
         reactions
             .iter()
+            .take(EMOJI)
             .map(|reaction| (&reaction.emoji, Sum { count: reaction.count, user_ids: &reaction.user_ids })),
     )
 }

@@ -55,7 +55,8 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
         config.worker.clone(),
         Arc::clone(&process.metrics),
     )
-    .with_push(Arc::clone(&embedded) as Arc<dyn PushQueue>, &config.push);
+    .with_push(Arc::clone(&embedded) as Arc<dyn PushQueue>, &config.push)
+    .with_retention(config.retention.clone());
     let front = Pushing {
         jobs: Arc::clone(&embedded) as Arc<dyn PushQueue>,
         board: Arc::clone(&embedded) as Arc<dyn Board>,

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
-use crate::api::{self, Accounts, Api, PushRules, Server};
+use crate::api::{self, Accounts, Api, Forwarded, PushRules, Server};
 use crate::auth::{
     self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret,
     ServerKeys, Verifier,
@@ -96,6 +96,10 @@ impl Front {
             max_header_bytes: config.server.max_header_bytes,
             max_connections,
             tls: tls(process)?,
+            forwarded: Arc::new(Forwarded {
+                trusted: config.server.trusted_proxies.clone(),
+                header: config.server.forwarded_header.parse().context("server.forwarded_header")?,
+            }),
         };
         let accepting = CancellationToken::new();
         let scheme = if server.tls.is_some() { "https" } else { "http" };
@@ -131,11 +135,21 @@ fn settings(config: &Config, max_connections: usize, is_dev: bool) -> Settings {
     }
 }
 
+/// Test pushes. The address may be that of a backend which asks for all of its users.
+const TESTS: AttemptLimits = AttemptLimits {
+    user_burst: 5,
+    user_every: Duration::from_secs(12),
+    address_burst: 100,
+    address_every: Duration::from_millis(100),
+    remembered: 16_384,
+};
+
 fn push_rules(config: &Config, is_dev: bool) -> PushRules {
     let webpush = &config.webpush;
     PushRules {
         expiry: config.push.expiry,
         webpush_hosts: webpush.base_url.is_none().then(|| webpush.allowed_hosts.clone()),
+        tests: AttemptLimiter::new(&TESTS),
         members_trace: is_dev,
     }
 }
@@ -156,8 +170,12 @@ fn auth_settings(config: &Config, own_secret: Option<Secret>) -> auth::Settings 
         }),
         issuers: auth.issuer.iter().cloned().collect(),
         audiences: auth.audience.iter().cloned().collect(),
+        leeway: auth.leeway,
     }
 }
+
+/// So many times what one user may try is for one address: an office shares one.
+const PEOPLE: u32 = 10;
 
 fn accounts(config: &Config, signing: Option<Secret>) -> anyhow::Result<Option<Arc<Accounts>>> {
     let auth = &config.auth;
@@ -171,6 +189,8 @@ fn accounts(config: &Config, signing: Option<Secret>) -> anyhow::Result<Option<A
     let limits = AttemptLimits {
         user_burst: per_minute,
         user_every: Duration::from_secs(60) / per_minute,
+        address_burst: per_minute.saturating_mul(PEOPLE),
+        address_every: Duration::from_secs(60) / per_minute.saturating_mul(PEOPLE),
         ..AttemptLimits::default()
     };
     Ok(Some(Arc::new(Accounts {

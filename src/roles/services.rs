@@ -104,7 +104,7 @@ impl Services {
         let queue = Arc::clone(&self.queue);
         tokio::spawn(watch(check(Dependency::Rabbitmq), stop.clone(), move || {
             let queue = Arc::clone(&queue);
-            async move { queue.ping().await.map_err(|error| error.to_string()) }
+            async move { queue.check().await.map_err(|error| error.to_string()) }
         }));
         let fanout = Arc::clone(&self.fanout);
         tokio::spawn(watch(check(Dependency::Redis), stop.clone(), move || {

@@ -35,7 +35,8 @@ async fn run(process: Process) -> anyhow::Result<()> {
         process.config.worker.clone(),
         Arc::clone(&process.metrics),
     )
-    .with_push(pushing.jobs, &process.config.push);
+    .with_push(pushing.jobs, &process.config.push)
+    .with_retention(process.config.retention.clone());
     tracing::info!("worker.ready");
     worker.run(stop).await;
     process.lifecycle.stop_hard();

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::persist::Pause;
 use crate::fanout::Fanout;
-use crate::model::{Event, EventBody, Target};
+use crate::model::{ConversationId, Event, EventBody, Target, UserId};
 
 /// Shared by the partitions of a worker.
 #[derive(Clone)]
@@ -27,12 +27,18 @@ impl FanOut {
         Self(Arc::new(Shared { fanout, deadline, stop, away: AtomicBool::new(false) }))
     }
 
-    /// Publishes the events, or skips them when the fan-out does not take them in time.
-    pub async fn publish(&self, events: Vec<Event>) {
+    /// Publishes the events, or skips them when the fan-out does not take them in time. Before them, groups that users joined are
+    /// routed to where those are, so that what is stored next finds them.
+    pub async fn publish(&self, joined: Vec<(ConversationId, Vec<UserId>)>, events: Vec<Event>) {
         if events.is_empty() || self.0.away.load(Ordering::Acquire) {
             return;
         }
-        let published = self.0.fanout.publish(events);
+        let published = async {
+            if !joined.is_empty() {
+                self.0.fanout.bring_groups(&joined).await?;
+            }
+            self.0.fanout.publish(events).await
+        };
         match tokio::time::timeout(self.0.deadline, published).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::warn!(%error, "worker.fan_out"),

@@ -8,6 +8,7 @@ mod outcome;
 mod ownership;
 mod partition;
 mod persist;
+mod retention;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Worker {
     partitions: Partitions,
     settings: Arc<config::Worker>,
     notify: Notify,
+    /// Set when old messages are to be deleted.
+    retention: Option<config::Retention>,
     metrics: Arc<Metrics>,
 }
 
@@ -47,7 +50,8 @@ impl Worker {
         metrics: Arc<Metrics>,
     ) -> Self {
         let notify = Notify::default();
-        Self { queue, store, fanout, partitions, settings: Arc::new(settings), notify, metrics }
+        let settings = Arc::new(settings);
+        Self { queue, store, fanout, partitions, settings, notify, retention: None, metrics }
     }
 
     /// Hands stored batches to the push stage, when that is switched on.
@@ -59,13 +63,28 @@ impl Worker {
         self
     }
 
+    /// Deletes old messages too, when it is this worker's turn.
+    pub fn with_retention(mut self, retention: config::Retention) -> Self {
+        self.retention = Some(retention).filter(|retention| !retention.messages.is_zero());
+        self
+    }
+
     /// Works until `stop`, then finishes the batches at hand and gives the partitions back.
     pub async fn run(self, stop: CancellationToken) {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
         let mut ownership = Ownership::new(self.fanout.clone(), self.partitions, &self.settings);
         let mut running: HashMap<Partition, Running> = HashMap::new();
+        let mut retaining: Option<Running> = None;
         loop {
             let owned = ownership.decide().await;
+            match (&self.retention, retaining.take()) {
+                (Some(_), Some(task)) if ownership.leads() => retaining = Some(task),
+                (Some(retention), None) if ownership.leads() => {
+                    retaining = Some(self.retain(retention.clone(), &stop));
+                }
+                (_, Some(task)) => task.finish().await,
+                (_, None) => {}
+            }
             let lost: Vec<Partition> =
                 running.keys().filter(|partition| !owned.contains(partition)).copied().collect();
             for partition in lost {
@@ -85,10 +104,16 @@ impl Worker {
                 () = tokio::time::sleep(self.settings.lease_interval) => {}
             }
         }
-        for (_, task) in running {
+        for task in running.into_values().chain(retaining) {
             task.finish().await;
         }
         ownership.release().await;
+    }
+
+    fn retain(&self, retention: config::Retention, stop: &CancellationToken) -> Running {
+        let stop = stop.child_token();
+        let task = retention::run(self.store.clone(), retention, stop.clone());
+        Running { stop, handle: tokio::spawn(task) }
     }
 
     fn start(&self, partition: Partition, fan_out: FanOut, stop: &CancellationToken) -> Running {
@@ -100,6 +125,7 @@ impl Worker {
             fan_out,
             notify: self.notify.clone(),
             batch_rows: self.settings.batch_rows,
+            batch_bytes: self.settings.batch_bytes,
             metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),
         };
@@ -107,7 +133,7 @@ impl Worker {
     }
 }
 
-/// The task of one partition.
+/// The task of one partition, or that of retention.
 struct Running {
     stop: CancellationToken,
     handle: JoinHandle<()>,

@@ -1,7 +1,8 @@
 //! What gateways are to hear of a persisted batch.
 
 use crate::model::{
-    ConversationKind, EntryKind, Event, EventBody, NewEntry, Origin, Refusal, Seq, Stamp, Target, UserId,
+    ConversationId, ConversationKind, EntryKind, Event, EventBody, NewEntry, Origin, Refusal, Seq, Stamp,
+    Target, UserId,
 };
 use crate::protocol::{Message, encode};
 use crate::store::{Appended, Stored};
@@ -25,6 +26,17 @@ pub(super) fn events(entries: &[NewEntry], results: &[Persisted]) -> Vec<Event> 
         }
     }
     events
+}
+
+/// Which groups got new members by the batch.
+pub(super) fn joined(entries: &[NewEntry], results: &[Persisted]) -> Vec<(ConversationId, Vec<UserId>)> {
+    let joined = entries.iter().zip(results).filter_map(|(entry, result)| match result {
+        Persisted::Appended(Appended::Stored(stored)) if !stored.audience.joined.is_empty() => {
+            Some((entry.conversation_id, stored.audience.joined.clone()))
+        }
+        Persisted::Appended(_) | Persisted::Dead => None,
+    });
+    joined.collect()
 }
 
 /// How many users an event names; a group counts as one here, its gateways know how many it has.

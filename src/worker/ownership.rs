@@ -63,6 +63,12 @@ impl Ownership {
         }
     }
 
+    /// Whether this worker does what one of them is to do: the one with the lowest id, while that is known.
+    pub fn leads(&self) -> bool {
+        let current = self.known.as_ref().filter(|(at, _)| at.elapsed() < self.ttl);
+        current.is_some_and(|(_, holders)| holders.iter().min() == Some(&self.id))
+    }
+
     /// Gives the lease back, so that the others take over at once.
     pub async fn release(self) {
         let released = self.fanout.release(LeaseGroup::Workers, self.id);

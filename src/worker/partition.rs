@@ -22,6 +22,8 @@ pub(super) struct Task {
     pub fan_out: FanOut,
     pub notify: Notify,
     pub batch_rows: usize,
+    /// Of one transaction.
+    pub batch_bytes: usize,
     pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
 }
@@ -82,7 +84,12 @@ impl Task {
             };
             let Some(last) = deliveries.last().map(|delivery| delivery.tag) else { continue };
             let entries = self.entries(deliveries).await?;
-            self.process(&entries).await?;
+            let mut rest = &entries[..];
+            while !rest.is_empty() {
+                let (batch, more) = rest.split_at(fitting(rest, self.batch_bytes));
+                self.process(batch).await?;
+                rest = more;
+            }
             let began = Instant::now();
             consumer.acknowledge(last).await?;
             self.took(Stage::Ack, began);
@@ -109,9 +116,6 @@ impl Task {
     }
 
     async fn process(&self, entries: &[NewEntry]) -> Result<(), Stopped> {
-        if entries.is_empty() {
-            return Ok(());
-        }
         let persist =
             Persist { store: &*self.store, queue: &*self.queue, partition: self.partition, stop: &self.stop };
         let began = Instant::now();
@@ -127,7 +131,7 @@ impl Task {
             }
         }
         let fan_out = async {
-            self.fan_out.publish(events).await;
+            self.fan_out.publish(outcome::joined(entries, &results), events).await;
             self.took(Stage::FanOut, began);
         };
         let notify = async {
@@ -163,5 +167,34 @@ impl Task {
             };
             self.metrics.queues.consumed_messages_total.get(ConsumedQueue::Inbound, label).inc();
         }
+    }
+}
+
+/// How many of these make one transaction; at least one.
+fn fitting(entries: &[NewEntry], most: usize) -> usize {
+    let mut bytes = 0;
+    let fits = entries.iter().take_while(|entry| {
+        bytes += entry.bytes();
+        bytes <= most
+    });
+    fits.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Body, ConversationId, EntryKind, UserId};
+
+    #[test]
+    fn a_transaction_takes_as_many_bytes_as_it_may_and_a_larger_entry_alone() {
+        let entry = |length: usize| {
+            let body = Body { text: Some("x".repeat(length)), ..Body::default() };
+            let sender = UserId::parse("alice").unwrap();
+            NewEntry::managing(ConversationId::new(), &sender, None, EntryKind::Text, body)
+        };
+        let entries = [entry(100), entry(100), entry(5000), entry(100)];
+        assert_eq!(fitting(&entries, 1000), 2);
+        assert_eq!(fitting(&entries[2..], 1000), 1);
+        assert_eq!(fitting(&entries, 100_000), 4);
     }
 }

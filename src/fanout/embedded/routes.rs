@@ -1,6 +1,6 @@
 //! Routes in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
 use async_trait::async_trait;
@@ -102,6 +102,18 @@ impl Routes for EmbeddedFanout {
             }
         };
         Ok(users.iter().map(attention).collect())
+    }
+
+    async fn bring_groups(&self, groups: &[(ConversationId, Vec<UserId>)]) -> Result<(), FanoutError> {
+        let mut state = self.state();
+        for (group, users) in groups {
+            let gateways: BTreeSet<GatewayId> =
+                users.iter().flat_map(|user| state.users.of(user)).copied().collect();
+            for gateway in gateways {
+                state.groups.register(gateway, &[*group]);
+            }
+        }
+        Ok(())
     }
 
     async fn are_connected(&self, users: &[UserId]) -> Result<Vec<bool>, FanoutError> {

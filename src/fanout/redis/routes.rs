@@ -2,7 +2,7 @@
 //!
 //! Not a set for each user: a batch's look-ups are at most one HMGET a bucket.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -113,6 +113,28 @@ impl Routes for RedisFanout {
             }
         };
         Ok(users.iter().map(attention).collect())
+    }
+
+    async fn bring_groups(&self, groups: &[(ConversationId, Vec<UserId>)]) -> Result<(), FanoutError> {
+        let mut lookup = Lookup::default();
+        groups.iter().flat_map(|(_, users)| users).for_each(|user| lookup.add(Key::User(user)));
+        let mut calls = vec![self.ask_living()];
+        lookup.ask(self.keys(), &mut calls);
+        let answers = self.send(&calls).await?;
+        let (living, routes) = read_routes(lookup, &answers)?;
+        let mut fields: BTreeMap<GatewayId, Vec<Bytes>> = BTreeMap::new();
+        for (group, users) in groups {
+            let held = users.iter().flat_map(|user| routes.of(Key::User(user)));
+            let gateways: BTreeSet<GatewayId> =
+                held.filter(|gateway| living.place_of(*gateway).is_some()).collect();
+            for gateway in gateways {
+                fields.entry(gateway).or_default().push(Key::Group(*group).field());
+            }
+        }
+        for (gateway, fields) in fields {
+            self.add_routes(gateway, Table::Groups, fields).await?;
+        }
+        Ok(())
     }
 
     async fn are_connected(&self, users: &[UserId]) -> Result<Vec<bool>, FanoutError> {

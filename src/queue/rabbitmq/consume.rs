@@ -1,5 +1,7 @@
 //! Consuming a partition.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -128,11 +130,41 @@ fn taken(
 /// The consumer of a partition.
 pub(super) struct RabbitConsumer {
     subscription: Subscription,
+    held: Held,
 }
 
 impl RabbitConsumer {
-    pub fn new(subscription: Subscription) -> Self {
-        Self { subscription }
+    /// `held` counts what the consumers of this process took and did not acknowledge.
+    pub fn new(subscription: Subscription, held: Arc<AtomicU64>) -> Self {
+        Self { subscription, held: Held { all: held, taken: 0, acknowledged: 0 } }
+    }
+}
+
+/// What one consumer holds: the tags of a channel are 1, 2, 3, …
+struct Held {
+    all: Arc<AtomicU64>,
+    /// The last tag that was taken,
+    taken: u64,
+    /// and the last that was acknowledged.
+    acknowledged: u64,
+}
+
+impl Held {
+    fn take(&mut self, tag: u64) {
+        self.all.fetch_add(tag.saturating_sub(self.taken), Ordering::Relaxed);
+        self.taken = self.taken.max(tag);
+    }
+
+    fn acknowledge(&mut self, through: u64) {
+        let through = through.min(self.taken);
+        self.all.fetch_sub(through.saturating_sub(self.acknowledged), Ordering::Relaxed);
+        self.acknowledged = self.acknowledged.max(through);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.acknowledge(self.taken);
     }
 }
 
@@ -146,6 +178,7 @@ impl Consumer for RabbitConsumer {
         let mut next = Some(Ok(first));
         while let Some(message) = next {
             let delivery = delivery(message?);
+            self.held.take(delivery.tag);
             entries += delivery.payload.as_ref().map_or(1, |batch| batch.entries().len());
             taken.push(delivery);
             if entries >= rows {
@@ -157,7 +190,9 @@ impl Consumer for RabbitConsumer {
     }
 
     async fn acknowledge(&mut self, through: u64) -> Result<(), QueueError> {
-        self.subscription.acknowledge(through, true).await
+        self.subscription.acknowledge(through, true).await?;
+        self.held.acknowledge(through);
+        Ok(())
     }
 
     async fn close(self: Box<Self>) {

@@ -17,6 +17,7 @@ mod state;
 mod topology;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use lapin::options::QueueDeclareOptions;
@@ -29,7 +30,7 @@ pub use state::State;
 pub use topology::PUSH_WAITS;
 
 use self::consume::{Consuming, RabbitConsumer, STEP};
-use self::error::{failed, unavailable};
+use self::error::{failed, from_publish, unavailable};
 use self::link::Link;
 use self::publish::{Message, Publishing, Way};
 use self::state::Board;
@@ -43,6 +44,8 @@ pub struct RabbitQueue {
     topology: Arc<Topology>,
     board: Arc<Board>,
     prefetch: u16,
+    /// Messages that consumers of this process took and have not acknowledged.
+    held: Arc<AtomicU64>,
     _stop: DropGuard,
 }
 
@@ -64,6 +67,7 @@ impl RabbitQueue {
             topology,
             board,
             prefetch,
+            held: Arc::default(),
             _stop: stop.drop_guard(),
         }
     }
@@ -71,6 +75,16 @@ impl RabbitQueue {
     /// How the connections are now, and every change.
     pub fn state(&self) -> watch::Receiver<State> {
         self.board.watch()
+    }
+
+    /// Whether the broker answers and takes messages now.
+    ///
+    /// # Errors
+    /// Not connected, no answer, or an alarm of the broker.
+    pub async fn check(&self) -> Result<(), QueueError> {
+        self.ping().await?;
+        let nowhere = self.topology.name("nowhere");
+        self.publishing.probe(nowhere).await.map_err(from_publish)
     }
 
     /// Declares the queues of the push stage, now and after every reconnect.
@@ -103,7 +117,7 @@ impl Queue for RabbitQueue {
 
     async fn consume(&self, partition: Partition) -> Result<Box<dyn Consumer>, QueueError> {
         let subscription = self.consuming.consume(self.topology.inbound(partition), self.prefetch).await?;
-        Ok(Box::new(RabbitConsumer::new(subscription)))
+        Ok(Box::new(RabbitConsumer::new(subscription, Arc::clone(&self.held))))
     }
 
     async fn ping(&self) -> Result<(), QueueError> {
@@ -113,7 +127,7 @@ impl Queue for RabbitQueue {
         self.consuming.channel().await.map(drop)
     }
 
-    /// `unacknowledged` is always 0: AMQP does not tell it. RabbitMQ's own metrics do.
+    /// `unacknowledged` is what consumers of this process hold: AMQP does not tell of the others.
     async fn depths(&self) -> Result<Vec<Depth>, QueueError> {
         let channel = self.consuming.channel().await?;
         let mut inbound = 0;
@@ -121,7 +135,8 @@ impl Queue for RabbitQueue {
             inbound += self.ready(&channel, self.topology.inbound(partition)).await?;
         }
         let depth = |queue: &str, ready| Depth { queue: queue.to_owned(), ready, unacknowledged: 0 };
-        let mut depths = vec![depth("inbound", inbound)];
+        let held = self.held.load(Ordering::Relaxed);
+        let mut depths = vec![Depth { unacknowledged: held, ..depth("inbound", inbound) }];
         depths.push(depth("dead", self.ready(&channel, self.topology.dead()).await?));
         if self.topology.has_push() {
             for lane in PushLane::ALL {

@@ -56,11 +56,13 @@ pub(super) struct Message {
     pub headers: FieldTable,
     /// Names it in the dead letters.
     pub id: Uuid,
+    /// Without a queue it comes back instead of being confirmed and dropped.
+    mandatory: bool,
 }
 
 impl Message {
     pub fn new(queue: ShortString, payload: Bytes) -> Self {
-        Self { queue, payload, headers: FieldTable::default(), id: Uuid::now_v7() }
+        Self { queue, payload, headers: FieldTable::default(), id: Uuid::now_v7(), mandatory: true }
     }
 }
 
@@ -140,6 +142,15 @@ impl Link<Publishing> {
     }
 }
 
+impl Link<Publishing> {
+    /// Publishes to `nowhere`, which is no queue, and waits for the broker's word. A broker tells of its alarms only who
+    /// publishes, so without this an idle process would take a blocked broker for a good one.
+    pub async fn probe(&self, nowhere: ShortString) -> Result<(), PublishError> {
+        let message = Message { mandatory: false, ..Message::new(nowhere, Bytes::new()) };
+        self.publish(Way::Other, message).await
+    }
+}
+
 /// Two waits: for the frames to be written, and for the confirm.
 async fn send(channel: &Channel, message: Message) -> Result<(), PublishError> {
     let properties = BasicProperties::default()
@@ -148,8 +159,7 @@ async fn send(channel: &Channel, message: Message) -> Result<(), PublishError> {
         .with_delivery_mode(2)
         .with_message_id(message.id.to_string().into())
         .with_headers(message.headers);
-    // Mandatory: without a queue it comes back instead of being confirmed and dropped.
-    let options = BasicPublishOptions { mandatory: true, immediate: false };
+    let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
     // The default exchange: to the queue of that name.
     let written =
         channel.basic_publish("".into(), message.queue, options, &message.payload, properties).await;

@@ -7,7 +7,7 @@ theme! {
     pub struct Queues {
         /// Messages that were taken from a queue and are done with.
         consumed_messages_total: By2<ConsumedQueue, ConsumeResult, IntCounter>,
-        /// What waits in a queue, as the broker counts.
+        /// What waits in a queue: `ready` as the broker counts, `unacknowledged` what this process took and is not done with.
         queue_messages: By2<QueueName, QueueState, IntGauge>,
         /// Age of the oldest thing that waits in a queue; 0 when nothing does.
         oldest_message_age_seconds: By<QueueName, Gauge>,

@@ -128,3 +128,19 @@ async fn a_broker_alarm_makes_sends_unavailable_until_it_is_over() {
     }
     panic!("sends are not accepted after the alarm");
 }
+
+#[tokio::test]
+async fn who_watches_presence_goes_on_to_hear_of_it_after_redis_was_away() {
+    let stack = Stack::private(&Wanted::ALL).await;
+    let world = world(&stack).await;
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    alice.say_to("bob", "before").await;
+    alice.message("before").await;
+    alice.send(json!({"type": "presence", "user_ids": ["bob"]})).await;
+    assert_eq!(alice.expect("presence").await["status"], "offline");
+    stack.redis().kill();
+    stack.redis().start().await;
+    alice.expect("resync").await;
+    let (_bob, _) = Client::login(world.there, "bob").await;
+    alice.find(|f| f["type"] == "presence" && f["status"] == "online", "online").await;
+}

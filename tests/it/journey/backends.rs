@@ -12,6 +12,8 @@ crate::on_both_worlds!(
     a_blocked_user_may_not_write_and_may_again_afterwards,
     devices_are_registered_without_showing_their_token,
     presence_is_seen_by_contacts_only,
+    a_backend_acts_for_users_whom_nobody_knows_yet,
+    a_query_without_a_value_is_one_that_was_not_asked,
     other_origins_may_call_when_they_are_allowed,
 );
 
@@ -108,4 +110,55 @@ async fn other_origins_may_call_when_they_are_allowed(world: &World) {
     let own = format!("http://{}", world.here);
     assert_eq!(ask(&own).await, Some(own));
     assert_eq!(ask("https://evil.example.com").await, None);
+}
+
+/// A call of the backend for a user.
+async fn acting(world: &World, user: &str, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    let request = reqwest::Client::new().request(method, format!("http://{}{path}", world.here));
+    let request = request.bearer_auth(SERVER_KEY).header("x-tidings-user", user);
+    let request = match body {
+        Some(body) => request.body(body.to_string()),
+        None => request,
+    };
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+}
+
+async fn a_backend_acts_for_users_whom_nobody_knows_yet(world: &World) {
+    assert_eq!(acting(world, "bot0", Method::GET, "/v1/me", None).await.1["id"], "bot0");
+    let message = json!({"to": "newcomer", "client_id": uuid::Uuid::new_v4(), "text": "welcome"});
+    let (status, accepted) = acting(world, "bot1", Method::POST, "/v1/messages", Some(message)).await;
+    assert_eq!(status, 202, "{accepted}");
+    let group = json!({"kind": "group", "title": "Team", "member_ids": ["newcomer"]});
+    let (status, group) = acting(world, "bot2", Method::POST, "/v1/conversations", Some(group)).await;
+    assert_eq!((status, &group["role"]), (201, &json!("owner")));
+    let direct = json!({"kind": "direct", "user_id": "newcomer"});
+    assert_eq!(acting(world, "bot3", Method::POST, "/v1/conversations", Some(direct)).await.0, 201);
+    let device = json!({"platform": "fcm", "token": "t", "app_id": "a"});
+    assert_eq!(acting(world, "bot4", Method::PUT, "/v1/devices/phone", Some(device)).await.0, 200);
+    let path = format!("/v1/conversations/{}/messages", accepted["conversation_id"].as_str().unwrap());
+    let more = json!({"client_id": uuid::Uuid::new_v4(), "text": "again"});
+    assert_eq!(acting(world, "bot1", Method::POST, &path, Some(more.clone())).await.0, 202);
+    assert_eq!(acting(world, "bot2", Method::POST, &path, Some(more)).await.0, 404);
+    let (mut newcomer, sync) = Client::login(world.there, "newcomer").await;
+    assert_eq!(sync["conversations"].as_array().unwrap().len(), 3, "{sync}");
+    newcomer.send(json!({"type": "history", "conversation_id": accepted["conversation_id"]})).await;
+    assert_eq!(newcomer.expect("history").await["messages"][0]["text"], "welcome");
+    // Nobody acts for who was sent away.
+    assert_eq!(backend(world, Method::DELETE, "/v1/users/bot1", None).await.0, 204);
+    assert_eq!(acting(world, "bot1", Method::GET, "/v1/me", None).await.0, 403);
+}
+
+async fn a_query_without_a_value_is_one_that_was_not_asked(world: &World) {
+    let group = json!({"kind": "group", "title": "Team", "member_ids": ["bob"]});
+    let (_, group) = http(world.here, "alice", Method::POST, "/v1/conversations", Some(group)).await;
+    let id = group["id"].as_str().unwrap();
+    for path in [
+        "/v1/conversations?after=".to_owned(),
+        format!("/v1/conversations/{id}/members?after=&limit="),
+        format!("/v1/conversations/{id}/messages?before=&after=&limit="),
+    ] {
+        assert_eq!(http(world.here, "alice", Method::GET, &path, None).await.0, 200, "{path}");
+    }
+    assert_eq!(http(world.here, "alice", Method::GET, "/v1/users?ids=", None).await.0, 400);
 }

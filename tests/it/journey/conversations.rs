@@ -11,6 +11,8 @@ crate::on_both_worlds!(
     who_joins_late_sees_what_comes_after_and_who_leaves_nothing_more,
     members_and_title_are_changed_by_those_who_may,
     a_direct_conversation_is_made_once,
+    who_joins_hears_what_is_said_in_the_same_moment,
+    a_member_s_other_devices_hear_of_a_new_preference,
     accounts_sign_up_in_and_out,
 );
 
@@ -144,4 +146,63 @@ async fn accounts_sign_up_in_and_out(world: &World) {
     assert_eq!(out.status(), 204);
     assert_eq!(socket.closed().await, 4403);
     assert_ne!(me().await.unwrap().status(), 200);
+}
+
+async fn who_joins_hears_what_is_said_in_the_same_moment(world: &World) {
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    let (mut bob, _) = Client::login(world.there, "bob").await;
+    for round in 0..20 {
+        let members = if round % 2 == 0 { json!([]) } else { json!(["bob"]) };
+        let body = json!({"kind": "group", "title": "Team", "member_ids": members});
+        let (_, group) = http(world.here, "alice", Method::POST, "/v1/conversations", Some(body)).await;
+        let id = group["id"].as_str().unwrap().to_owned();
+        let says = async {
+            for n in 0..5 {
+                alice.say_in(&id, &format!("{round} {n}")).await;
+            }
+        };
+        let first = if round % 2 == 0 {
+            let path = format!("/v1/conversations/{id}/members/bob");
+            let (put, ()) =
+                tokio::join!(http(world.here, "alice", Method::PUT, &path, Some(json!({}))), says);
+            assert_eq!(put.0, 200);
+            let joined = |frame: &serde_json::Value| {
+                frame["kind"] == "member_joined" && frame["conversation_id"] == json!(id)
+            };
+            bob.find(joined, "the join").await["seq"].as_i64().unwrap() + 1
+        } else {
+            says.await;
+            1
+        };
+        // Live, all of it: nothing else would tell a client that it missed the last one.
+        for seq in first..=5 + i64::from(round % 2 == 0) {
+            let next = |frame: &serde_json::Value| {
+                frame["type"] == "message" && frame["conversation_id"] == json!(id) && frame["seq"] == seq
+            };
+            bob.find(next, &format!("{seq} of round {round}")).await;
+        }
+    }
+}
+
+async fn a_member_s_other_devices_hear_of_a_new_preference(world: &World) {
+    let body = json!({"kind": "direct", "user_id": "bob"});
+    let (_, direct) = http(world.here, "alice", Method::POST, "/v1/conversations", Some(body)).await;
+    let body = json!({"kind": "group", "title": "Team", "member_ids": ["bob"]});
+    let (_, group) = http(world.here, "alice", Method::POST, "/v1/conversations", Some(body)).await;
+    let (mut phone, _) = Client::login(world.there, "bob").await;
+    for conversation in [direct, group] {
+        let path = format!("/v1/conversations/{}/members/me", conversation["id"].as_str().unwrap());
+        let wish = json!({"notify": "none", "muted_until": "2099-01-01T00:00:00Z"});
+        let (status, seen) = http(world.here, "bob", Method::PATCH, &path, Some(wish)).await;
+        assert_eq!((status, &seen["notify"]), (200, &json!("none")), "{seen}");
+        let told = phone.expect("conversation").await;
+        assert_eq!(
+            (&told["conversation"]["id"], &told["conversation"]["notify"]),
+            (&conversation["id"], &json!("none"))
+        );
+        let (_, seen) =
+            http(world.here, "bob", Method::PATCH, &path, Some(json!({"muted_until": null}))).await;
+        assert_eq!((&seen["muted_until"], &seen["notify"]), (&json!(null), &json!("none")));
+        phone.expect("conversation").await;
+    }
 }

@@ -5,6 +5,7 @@ mod burst;
 mod deaths;
 mod deciding;
 mod scene;
+mod seeing;
 
 use scene::Scene;
 

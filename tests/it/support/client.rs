@@ -43,6 +43,8 @@ pub struct Upgrade<'a> {
     pub subprotocol: Option<&'a str>,
     pub origin: Option<&'a str>,
     pub query: &'a str,
+    /// What a proxy says of the client.
+    pub forwarded_for: Option<&'a str>,
 }
 
 impl Client {
@@ -58,6 +60,9 @@ impl Client {
         }
         if let Some(origin) = upgrade.origin {
             headers.insert("origin", origin.parse().unwrap());
+        }
+        if let Some(address) = upgrade.forwarded_for {
+            headers.insert("x-forwarded-for", address.parse().unwrap());
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
         Ok(Self { socket, pending: VecDeque::new() })
@@ -88,6 +93,11 @@ impl Client {
 
     pub async fn raw(&mut self, message: Message) {
         self.socket.send(message).await.expect("the socket is open");
+    }
+
+    /// As [`Self::raw`], to a socket that may be closed meanwhile.
+    pub async fn try_raw(&mut self, message: Message) -> Result<(), tungstenite::Error> {
+        self.socket.send(message).await
     }
 
     /// The next frame of this type; others wait for later.

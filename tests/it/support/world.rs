@@ -17,6 +17,8 @@ pub struct World {
     pub workers: Vec<Server>,
     /// Processes of the push stage, where they are not in the others.
     pub pushers: Vec<Server>,
+    /// The database of the roles.
+    pub postgres: Option<String>,
     _data: Option<TempDir>,
 }
 
@@ -34,6 +36,7 @@ impl World {
             servers: vec![server],
             workers: Vec::new(),
             pushers: Vec::new(),
+            postgres: None,
             _data: Some(data),
         }
     }
@@ -92,6 +95,7 @@ impl World {
             servers: vec![one, two],
             workers: vec![three, four],
             pushers: join_all((0..pushers).map(|_| Server::start("push", &all))).await,
+            postgres: Some(database.clone()),
             _data: None,
         }
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::client::{Client, Upgrade, token, token_for};
+use crate::support::stack::{Stack, Wanted};
 use crate::support::world::World;
 
 async fn open(world: &World) -> Client {
@@ -28,6 +29,15 @@ async fn close_4401_comes_when_the_token_expires() {
     let world = World::dev(&[]).await;
     let mut client = open(&world).await;
     client.send(json!({"type": "hello", "token": token_for("alice", 2)})).await;
+    client.expect("sync").await;
+    assert_eq!(client.closed().await, 4401);
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_the_leeway_after_its_end_and_its_socket_too() {
+    let world = World::dev(&[("auth__leeway", "4s")]).await;
+    let mut client = open(&world).await;
+    client.send(json!({"type": "hello", "token": token_for("alice", -1)})).await;
     client.expect("sync").await;
     assert_eq!(client.closed().await, 4401);
 }
@@ -117,4 +127,202 @@ async fn a_ping_frame_is_answered_and_a_second_hello_is_not_taken() {
     assert_eq!(alice.expect("pong").await["ref"], "p");
     alice.send(json!({"type": "hello", "token": token("alice")})).await;
     assert_eq!(alice.error().await["code"], "bad_request");
+}
+
+#[tokio::test]
+async fn close_4508_comes_to_a_slow_reader_who_resumes_without_loss() {
+    let world = World::dev(&[("gateway__outbox_bytes", "512KiB")]).await;
+    let mut deaf = Client::open(world.here, Upgrade::default()).await.unwrap();
+    deaf.send(json!({"type": "hello", "token": token("bob")})).await;
+    deaf.expect("sync").await;
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    let text = "x".repeat(8000);
+    let id = alice.say_to("bob", &text).await["conversation_id"].as_str().unwrap().to_owned();
+    let mut sent = 1;
+    // What the kernel holds for a socket that nobody reads is several MB at most.
+    while world.servers[0].metric("tidings_connections").await > 1.0 && sent < 5000 {
+        for _ in 0..50 {
+            let client_id = uuid::Uuid::new_v4();
+            let frame = json!({"type": "send", "conversation_id": id, "client_id": client_id, "text": text});
+            alice.send(frame).await;
+        }
+        for _ in 0..50 {
+            let answer = alice.find(|f| f["type"] == "accepted" || f["type"] == "error", "an answer").await;
+            if answer["type"] == "accepted" {
+                sent += 1;
+            } else {
+                assert_eq!(answer["code"], "rate_limited");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+    }
+    assert_eq!(deaf.closed().await, 4508);
+    let (mut bob, sync) = Client::login_with(world.here, "bob", json!({"cursors": {&id: 0}})).await;
+    let conversation = &sync["conversations"][0];
+    assert_eq!(conversation["conversation"]["last_seq"], sent);
+    let mut after = conversation["messages"].as_array().unwrap().len() as i64;
+    while after < sent {
+        bob.send(json!({"type": "history", "conversation_id": id, "after": after, "limit": 200})).await;
+        let page = bob.expect("history").await;
+        for message in page["messages"].as_array().unwrap() {
+            after += 1;
+            assert_eq!(message["seq"], after);
+        }
+    }
+}
+
+#[tokio::test]
+async fn close_1012_comes_with_advice_before_when_the_process_restarts() {
+    let mut world = World::dev(&[]).await;
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    let (_, code) = tokio::join!(world.servers[0].stop(), async {
+        let advice = alice.expect("reconnect").await;
+        assert!(advice["after_ms"].is_u64() && advice["reason"].is_string(), "{advice}");
+        alice.closed().await
+    });
+    assert_eq!(code, 1012);
+}
+
+#[tokio::test]
+async fn close_1013_answers_with_advice_before_when_the_database_is_away() {
+    let stack = Stack::private(&Wanted::ALL).await;
+    let world = World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &[]).await;
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    stack.postgres().kill();
+    let mut bob = open(&world).await;
+    bob.send(json!({"type": "hello", "token": token("bob")})).await;
+    let advice = bob.expect("reconnect").await;
+    assert!(advice["after_ms"].as_u64().is_some_and(|ms| ms > 0), "{advice}");
+    assert_eq!(bob.closed().await, 1013);
+    // Who is in stays in.
+    alice.say_to("bob", "accepted all the same").await;
+    stack.postgres().start().await;
+    let (mut bob, _) = Client::login(world.there, "bob").await;
+    let fits = |frame: &serde_json::Value| frame["type"] == "message" || frame["type"] == "conversation";
+    bob.find(fits, "what was sent meanwhile").await;
+}
+
+#[tokio::test]
+async fn close_1013_comes_past_the_queue_of_handshakes_of_one_address() {
+    let world = World::dev(&[("server__handshake_rate_per_address", "1")]).await;
+    let mut sockets = Vec::new();
+    for n in 0..6 {
+        let mut client = open(&world).await;
+        client.send(json!({"type": "hello", "token": token(&format!("user{n}"))})).await;
+        sockets.push(client);
+    }
+    let (mut welcome, mut sent_away) = (0, 0);
+    for client in &mut sockets {
+        let first = client.find(|_| true, "an answer").await;
+        match first["type"].as_str() {
+            Some("welcome") => welcome += 1,
+            Some("reconnect") => {
+                sent_away += 1;
+                assert_eq!(client.closed().await, 1013);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // One at once, two in the queue; the first handshakes may have taken as long as one more turn.
+    assert!((3..=4).contains(&welcome) && welcome + sent_away == 6, "{welcome} and {sent_away}");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_s_clients_have_each_their_own_rate_of_handshakes() {
+    let settings = [("server__handshake_rate_per_address", "1"), ("server__trusted_proxies", "127.0.0.0/8")];
+    let world = World::dev(&settings).await;
+    for n in 0..8 {
+        let address = format!("203.0.113.{n}");
+        let upgrade = Upgrade { forwarded_for: Some(&address), ..Upgrade::default() };
+        let mut client = Client::open(world.here, upgrade).await.unwrap();
+        client.send(json!({"type": "hello", "token": token(&format!("user{n}"))})).await;
+        client.expect("welcome").await;
+    }
+}
+
+#[tokio::test]
+async fn close_4401_comes_when_a_fresh_token_expires_that_ends_before_the_old_one() {
+    let world = World::dev(&[]).await;
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    alice.send(json!({"type": "auth", "token": token_for("alice", 2), "ref": "a"})).await;
+    assert_eq!(alice.expect("welcome").await["ref"], "a");
+    assert_eq!(alice.closed().await, 4401);
+}
+
+#[tokio::test]
+async fn a_fresh_token_keeps_a_socket_open_past_the_end_of_the_old_one() {
+    let world = World::dev(&[]).await;
+    let mut alice = open(&world).await;
+    alice.send(json!({"type": "hello", "token": token_for("alice", 2)})).await;
+    alice.expect("welcome").await;
+    alice.send(json!({"type": "auth", "token": token("alice"), "ref": "a"})).await;
+    assert_eq!(alice.expect("welcome").await["ref"], "a");
+    let mut other = open(&world).await;
+    other.send(json!({"type": "hello", "token": token_for("alice", 2)})).await;
+    other.expect("sync").await;
+    // The second socket's token is younger: when it has ended, that of the first has, too.
+    assert_eq!(other.closed().await, 4401);
+    alice.say_to("bob", "still here").await;
+}
+
+#[tokio::test]
+async fn close_4403_comes_to_a_revoked_and_to_a_deactivated_user_on_every_gateway() {
+    let world = World::roles(&[]).await;
+    let backend = reqwest::Client::new();
+    let url = format!("http://{}/v1/users", world.here);
+    for (user, call) in [
+        ("eve", backend.post(format!("{url}/eve/revoke"))),
+        ("dan", backend.delete(format!("{url}/dan"))),
+        ("flo", backend.delete(format!("{url}/flo?erase=true"))),
+    ] {
+        let old = token(user);
+        let (mut here, _) = Client::login_with(world.here, user, json!({"token": old})).await;
+        let (mut there, _) = Client::login_with(world.there, user, json!({"token": old})).await;
+        let answer = call.bearer_auth(crate::support::server::SERVER_KEY).send().await.unwrap();
+        assert_eq!(answer.status(), 204, "{user}");
+        assert_eq!((here.closed().await, there.closed().await), (4403, 4403), "{user}");
+        for gateway in [world.here, world.there] {
+            let mut again = Client::open(gateway, Upgrade::default()).await.unwrap();
+            again.send(json!({"type": "hello", "token": old})).await;
+            assert_eq!(again.closed().await, 4403, "{user}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn close_4403_comes_to_who_was_revoked_while_the_gateway_heard_nothing() {
+    let stack = Stack::private(&Wanted::ALL).await;
+    let world = World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &[]).await;
+    let (mut eve, _) = Client::login(world.there, "eve").await;
+    let (mut alice, _) = Client::login(world.there, "alice").await;
+    stack.redis().kill();
+    let url = format!("http://{}/v1/users/eve/revoke", world.here);
+    let revoked =
+        reqwest::Client::new().post(url).bearer_auth(crate::support::server::SERVER_KEY).send().await;
+    assert_eq!(revoked.unwrap().status(), 204);
+    stack.redis().start().await;
+    assert_eq!(eve.closed().await, 4403);
+    alice.expect("resync").await;
+    alice.say_to("bob", "still here").await;
+}
+
+#[tokio::test]
+async fn close_4429_answers_a_flood_of_frames_and_others_are_served() {
+    let world = World::dev(&[
+        ("gateway__frames_per_second", "10"),
+        ("gateway__messages_per_second", "2"),
+        ("gateway__message_burst", "2"),
+    ])
+    .await;
+    for flood in [Message::text(r#"{"type":"ping"}"#), Message::Ping(vec![0; 100].into())] {
+        let (mut alice, _) = Client::login(world.here, "alice").await;
+        for _ in 0..150 {
+            if alice.try_raw(flood.clone()).await.is_err() {
+                break;
+            }
+        }
+        assert_eq!(alice.closed().await, 4429);
+        let (mut bob, _) = Client::login(world.here, "bob").await;
+        bob.say_to("carol", "served").await;
+    }
 }

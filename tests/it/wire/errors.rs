@@ -127,3 +127,70 @@ async fn unauthenticated_answers_a_fresh_token_that_is_no_good_and_the_socket_st
     alice.send(json!({"type": "auth", "token": crate::support::client::token("alice")})).await;
     alice.expect("welcome").await;
 }
+
+#[tokio::test]
+async fn forbidden_answers_what_one_may_see_and_not_do() {
+    let (world, mut alice) = client(&[]).await;
+    let body = json!({"kind": "channel", "title": "News", "member_ids": ["alice"]});
+    let (_, channel) =
+        http(world.here, "carol", reqwest::Method::POST, "/v1/conversations", Some(body)).await;
+    let (mut carol, _) = Client::login(world.here, "carol").await;
+    carol.say_in(channel["id"].as_str().unwrap(), "news").await;
+    alice.message("news").await;
+    let change = |kind: &str| json!({"type": kind, "conversation_id": channel["id"], "client_id": uuid::Uuid::new_v4(), "target_seq": 1, "text": "y"});
+    for frame in
+        [send(json!({"conversation_id": channel["id"], "text": "x"})), change("edit"), change("delete")]
+    {
+        alice.send(frame.clone()).await;
+        let error = alice.error().await;
+        assert_eq!(
+            (&error["code"], &error["client_id"]),
+            (&json!("forbidden"), &frame["client_id"]),
+            "{frame}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn unavailable_answers_more_than_can_wait_and_says_when_to_try_again() {
+    let (_world, mut alice) =
+        client(&[("ingress__queue_messages", "1"), ("ingress__batch_messages", "1")]).await;
+    for n in 0..200 {
+        alice.send(send(json!({"to": "bob", "text": format!("{n}")}))).await;
+    }
+    let (mut accepted, mut refused) = (0, 0);
+    while accepted + refused < 200 {
+        let answer = alice.find(|f| f["type"] == "accepted" || f["type"] == "error", "an answer").await;
+        if answer["type"] == "accepted" {
+            accepted += 1;
+        } else {
+            assert_eq!(answer["code"], "unavailable");
+            assert!(answer["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0), "{answer}");
+            refused += 1;
+        }
+    }
+    assert!(accepted > 0 && refused > 0, "{accepted} and {refused}");
+}
+
+#[tokio::test]
+async fn internal_answers_a_message_that_the_store_can_never_take() {
+    let world = World::roles(&[]).await;
+    let url = world.postgres.as_deref().unwrap();
+    let (database, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let refuse = "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK (text <> 'poison')";
+    database.batch_execute(refuse).await.unwrap();
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    let (mut bob, _) = Client::login(world.there, "bob").await;
+    alice.say_to("bob", "before").await;
+    let poison = send(json!({"to": "bob", "text": "poison"}));
+    alice.send(poison.clone()).await;
+    alice.find(|f| f["type"] == "accepted" && f["client_id"] == poison["client_id"], "accepted").await;
+    let error = alice.error().await;
+    assert_eq!((&error["code"], &error["client_id"]), (&json!("internal"), &poison["client_id"]), "{error}");
+    alice.say_to("bob", "after").await;
+    assert_eq!(
+        (bob.message("before").await["seq"].clone(), bob.message("after").await["seq"].clone()),
+        (json!(1), json!(2))
+    );
+}

@@ -86,12 +86,13 @@ pub(super) async fn react(
         return Ok(Err(Refusal::Conflict));
     }
     let sender = new.sender_id.as_str();
-    let changed = if new.body.remove {
-        session.execute(TAKE_BACK, &[&head.id, &aim.seq, emoji, &sender]).await?
+    // There already, or not there any more, is fine: it was accepted, so it appears.
+    if new.body.remove {
+        session.execute(TAKE_BACK, &[&head.id, &aim.seq, emoji, &sender]).await?;
     } else {
-        session.execute(REACT, &[&head.id, &aim.seq, emoji, &sender, &head.seq.get()]).await?
-    };
-    Ok(if changed == 1 { Ok(()) } else { Err(Refusal::Conflict) })
+        session.execute(REACT, &[&head.id, &aim.seq, emoji, &sender, &head.seq.get()]).await?;
+    }
+    Ok(Ok(()))
 }
 
 struct Aim {

@@ -15,6 +15,7 @@ on_every_backend!(
     an_unregistered_group_is_not_found,
     users_beside_a_group_are_found_by_their_own_route,
     a_user_and_a_group_do_not_meet,
+    a_group_is_brought_to_where_its_new_members_are,
     thousands_of_users_are_registered_at_once,
     whether_users_are_connected_is_answered_in_their_order,
     nobody_is_connected_at_a_gateway_that_is_gone,
@@ -115,6 +116,27 @@ async fn a_user_and_a_group_do_not_meet(fanout: Arc<dyn Fanout>) {
     fanout.publish(vec![saying("user", Target::Users(vec![namesake]))]).await.unwrap();
     assert!(came_to(&*fanout, &mut *one).await.is_empty());
     assert_eq!(came_to(&*fanout, &mut *other).await, ["user"]);
+}
+
+async fn a_group_is_brought_to_where_its_new_members_are(fanout: Arc<dyn Fanout>) {
+    let (mut one, mut other) = two(&*fanout).await;
+    fanout.register_users(one.gateway(), &users(["alice", "carol"])).await.unwrap();
+    fanout.register_users(other.gateway(), &users(["bob"])).await.unwrap();
+    let (near, far, nowhere) = (group(), group(), group());
+    let joined = [
+        (near, users(["alice", "carol"]).to_vec()),
+        (far, users(["bob", "alice", "nobody"]).to_vec()),
+        (nowhere, users(["nobody"]).to_vec()),
+    ];
+    fanout.bring_groups(&joined).await.unwrap();
+    let to = |text, group| saying(text, Target::Group(group, Vec::new()));
+    fanout.publish(vec![to("near", near), to("far", far), to("nowhere", nowhere)]).await.unwrap();
+    assert_eq!(came_to(&*fanout, &mut *one).await, ["near", "far"]);
+    assert_eq!(came_to(&*fanout, &mut *other).await, ["far"]);
+    // What was brought goes like what was registered.
+    fanout.unregister_groups(one.gateway(), &[near]).await.unwrap();
+    fanout.publish(vec![to("near", near)]).await.unwrap();
+    assert!(came_to(&*fanout, &mut *one).await.is_empty());
 }
 
 async fn thousands_of_users_are_registered_at_once(fanout: Arc<dyn Fanout>) {

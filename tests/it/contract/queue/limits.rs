@@ -79,6 +79,24 @@ pub async fn depths_tell_what_waits(fixture: Fixture) {
     }
 }
 
+pub async fn depths_tell_what_a_consumer_holds(fixture: Fixture) {
+    let _published = fixture.publish(0..3);
+    let mut consumer = fixture.consumer().await;
+    let mut got = Vec::new();
+    while got.len() < 3 {
+        got.extend(receive(&mut *consumer, 1).await);
+    }
+    let held = async || {
+        let depths = fixture.queue.depths().await.unwrap();
+        depths.iter().find(|depth| depth.queue == "inbound").unwrap().unacknowledged
+    };
+    assert_eq!(held().await, 3);
+    consumer.acknowledge(got[1].tag).await.unwrap();
+    assert_eq!(held().await, 1);
+    consumer.close().await;
+    assert_eq!(held().await, 0);
+}
+
 pub async fn a_queue_that_can_be_used_answers_a_ping(fixture: Fixture) {
     fixture.queue.ping().await.unwrap();
 }

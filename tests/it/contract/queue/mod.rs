@@ -36,6 +36,7 @@ macro_rules! contract {
             limits {
                 a_full_partition_refuses_and_takes_again_when_there_is_room
                 depths_tell_what_waits
+                depths_tell_what_a_consumer_holds
                 a_queue_that_can_be_used_answers_a_ping
             }
             dead {

@@ -129,7 +129,7 @@ macro_rules! contract {
                 any_member_reacts_also_in_a_channel
                 a_history_sums_them_up_the_earliest_first
                 many_are_counted_and_twenty_named
-                the_same_reaction_twice_is_a_conflict_and_so_is_taking_back_none
+                the_same_reaction_twice_counts_once_and_taking_back_none_changes_nothing
                 only_a_text_that_is_there_is_reacted_to
             }
             members {

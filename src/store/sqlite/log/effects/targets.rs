@@ -80,17 +80,18 @@ pub(super) fn react(
     let Some(emoji) = &entry.body.emoji else {
         return Ok(Err(Refusal::Conflict));
     };
-    let changed = if entry.body.remove {
-        connection.prepare_cached(TAKE_BACK)?.execute((target.place, emoji, &entry.sender_id))?
+    // There already, or not there any more, is fine: it was accepted, so it appears.
+    if entry.body.remove {
+        connection.prepare_cached(TAKE_BACK)?.execute((target.place, emoji, &entry.sender_id))?;
     } else {
         connection.prepare_cached(REACT)?.execute((
             target.place,
             emoji,
             &entry.sender_id,
             head.last_seq.next(),
-        ))?
-    };
-    Ok(if changed == 1 { Ok(()) } else { Err(Refusal::Conflict) })
+        ))?;
+    }
+    Ok(Ok(()))
 }
 
 struct Aim {

@@ -127,6 +127,31 @@ async fn a_broker_that_answers_nothing_is_found_dead_by_its_heartbeat() {
 }
 
 #[tokio::test]
+async fn an_alarm_is_seen_by_a_check_though_nobody_publishes() {
+    let stack = broken_broker().await;
+    let rig = Rig::on(stack.rabbitmq(), |_| {});
+    let queue = rig.connect().await;
+    queue.check().await.unwrap();
+    stack.rabbitmq().raise_alarm().await;
+    let error = in_time(async {
+        loop {
+            if let Err(error) = queue.check().await {
+                break error.to_string();
+            }
+        }
+    });
+    let error = error.await;
+    assert!(error.contains("blocked"), "{error}");
+    stack.rabbitmq().clear_alarm().await;
+    in_time(async {
+        while queue.check().await.is_err() {
+            connected(&queue).await
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_alarm_refuses_publishers_at_once_and_lets_consumers_go_on() {
     let stack = broken_broker().await;
     let mut rig = Rig::on(stack.rabbitmq(), |_| {});

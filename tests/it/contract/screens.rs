@@ -85,7 +85,8 @@ async fn changes_at_the_same_time_are_all_made(board: Arc<dyn Board>) {
     let spend = |seq: i64| {
         let (board, key, phone) = (Arc::clone(&board), key.clone(), phone.clone());
         async move {
-            let spent = board::change(&*board, &[key], |_, screens| {
+            let keys = [key];
+            let spent = board::change(&*board, &keys, |_, screens| {
                 screens.of(&phone).spend(Seq::new(seq), Timestamp::now(), rules)
             });
             spent.await.unwrap()[0]

@@ -54,6 +54,7 @@ try {
   await phone.getByText('No page is open').waitFor();
   await say(ada, 'One more thing: the shop closes at six.');
   await phone.locator('.alert', { hasText: 'closes at six' }).waitFor();
+  await ada.mouse.move(700, 200);
   await composer(ada).focus();
   await ada.waitForFunction(() => document.getAnimations().length === 0);
   await ada.screenshot({ path: path('phone') });

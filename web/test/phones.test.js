@@ -66,6 +66,15 @@ test('a locked window hears nothing but the push, and a press on that unlocks an
   assert.deepEqual([...a.faults, ...b.faults], []);
 });
 
+test('a test push rings the phone at once, and the panel says what the provider answered', options, async () => {
+  const { a, ann } = await two();
+  const own = a.locator(`.phone-of[data-user="${ann}"]`);
+  await own.getByRole('button', { name: 'Send a test push' }).click();
+  await own.getByText('apns says: delivered, status 200.').waitFor();
+  await own.locator('.alert').waitFor();
+  assert.deepEqual(a.faults, []);
+});
+
 test('behind the scenes: when it was stored and fanned out, and that the phone rang', options, async () => {
   const { a, b, phone } = await two();
   await b.close();
@@ -180,4 +189,29 @@ test('a browser that cannot reach its push service gets a stand-in, whose phone 
   await say(a, 'to the browser too');
   await stranded.locator('.alert-body', { hasText: 'to the browser too' }).waitFor();
   await context.close();
+});
+
+test('with a real key there are no fake phones, and a browser that cannot subscribe says so', options, async (t) => {
+  if (!process.env.TIDINGS_BIN) return t.skip('the server is not ours to configure');
+  // The private key of the example in RFC 8291.
+  const real = await startServer({ env: {
+    TIDINGS__WEBPUSH__VAPID_PRIVATE_KEY: 'yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw', TIDINGS__WEBPUSH__SUBJECT: 'mailto:push@example.org',
+  } });
+  const context = await browser.newContext();
+  try {
+    await context.grantPermissions(['notifications'], { origin: real.url });
+    const page = await join(browser, real.url, { id: fresh('web'), name: 'Web', context });
+    const peer = fresh('peer');
+    await (await join(browser, real.url, { id: peer, name: 'Peer' })).close();
+    await begin(page, { who: peer });
+    await page.getByRole('button', { name: 'Notifications' }).click();
+    assert.equal(await page.locator('.phone').count(), 0);
+    assert.equal(await page.getByRole('button', { name: /^Lock this window/ }).count(), 0);
+    await page.getByRole('button', { name: 'Switch on' }).click();
+    await page.getByText('This browser cannot reach its push service.').waitFor({ timeout: 20_000 });
+  } finally {
+    await context.close();
+    await real.stop();
+  }
+  return undefined;
 });

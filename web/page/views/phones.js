@@ -60,10 +60,22 @@ function onePhone(chat, { user_id: userId, device_id: deviceId, platform }, { on
   const owner = mine ? 'Your' : `${chat.people.name(userId)}’s`;
   const label = `${owner} ${platform === 'webpush' ? 'browser' : 'phone'}`;
   const view = phoneView({ label });
-  const state = h('p', { class: 'muted small' });
+  const state = h('p', { class: 'muted small', role: 'status' });
   const node = h('div', { class: 'phone-of', data: { user: userId, device: deviceId } },
     h('h3', {}, label), view.node, state,
-    mine && platform !== 'webpush' ? h('button', { type: 'button', class: 'button', on: { click: onLock } }, 'Lock this window') : null);
+    mine ? h('div', { class: 'phone-actions' },
+      platform === 'webpush' ? null : h('button', { type: 'button', class: 'button', on: { click: onLock } }, 'Lock this window'),
+      h('button', { type: 'button', class: 'button', on: { click: tryOut } }, 'Send a test push')) : null);
+  /** The provider's own words, whatever they are. */
+  async function tryOut() {
+    try {
+      const { provider, outcome, status } = await chat.tidings.http.request('POST', `/devices/${encodeURIComponent(deviceId)}/test`);
+      state.textContent = `${provider} says: ${outcome}${status ? `, status ${status}` : ''}.`;
+    } catch (error) {
+      state.textContent = `The test push was not sent: ${error.message}`;
+    }
+  }
+
   const drawState = () => {
     state.textContent = mine ? 'Silent while this window is in front.' : chat.people.online(userId) ? 'Has a page open, which acknowledges.' : 'No page is open: the phone rings.';
   };

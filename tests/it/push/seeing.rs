@@ -16,6 +16,7 @@ super::on_both!(
     a_dead_token_is_said_and_the_device_stays_as_it_was,
     tests_are_few,
     a_message_is_traced_to_the_phone_and_back,
+    a_backends_words_are_what_the_phone_shows,
 );
 
 async fn test(scene: &Scene, user: &str, device: &str) -> (u16, Value) {
@@ -94,6 +95,21 @@ async fn a_message_is_traced_to_the_phone_and_back(scene: &mut Scene) {
     alice.find(fits, "receipt").await;
     let back = traced(scene, &id, seq, |push| push["acknowledged_after"] == true).await;
     assert_eq!((&back["acknowledged"], &back["foreground"]), (&json!(true), &json!(false)), "{back}");
+}
+
+async fn a_backends_words_are_what_the_phone_shows(scene: &mut Scene) {
+    let phone = scene.phone("bob", "phone").await;
+    let push = json!({"title": "Order 7", "body": "It is on its way.", "data": {"link": "app://orders/7"}, "sound": "van.caf"});
+    let body = json!({"to": "bob", "client_id": uuid::Uuid::new_v4(), "text": "{\"order\":7}", "push": push});
+    let send = reqwest::Client::new()
+        .post(format!("http://{}/v1/messages", scene.here()))
+        .bearer_auth(SERVER_KEY)
+        .header("X-Tidings-User", "shop")
+        .body(body.to_string());
+    assert_eq!(send.send().await.unwrap().status().as_u16(), 202);
+    let shown = scene.rings(&phone, "It is on its way.").await;
+    assert_eq!((shown.title.as_deref(), shown.sound.as_deref()), (Some("Order 7"), Some("van.caf")));
+    assert_eq!((&shown.data["link"], &shown.data["sender_id"]), (&json!("app://orders/7"), &json!("shop")));
 }
 
 /// Bob's phone in the trace, once what it says of the push fits.

@@ -12,6 +12,7 @@ mod connection;
 mod deliver;
 mod drain;
 mod ephemeral;
+mod frames;
 pub mod handshake;
 mod ingress;
 mod journal;

@@ -4,6 +4,7 @@ import { icon } from '../icons.js';
 
 const PLATFORMS = { apns: 'an iPhone', fcm: 'an Android phone', webpush: 'a browser' };
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const hour = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 /** The clock on the screen is looked at this often. */
 const TICK_MS = 5_000;
 
@@ -25,7 +26,8 @@ export function phoneView({ label, onOpen }) {
 
   function tick() {
     const now = new Date();
-    time.textContent = clock(now.toISOString());
+    // A phone's big clock leaves out whether it is morning.
+    time.textContent = hour.formatToParts(now).filter(({ type }) => type !== 'dayPeriod').map(({ value }) => value).join('').trim();
     date.textContent = day.format(now);
   }
 

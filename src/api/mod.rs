@@ -5,6 +5,7 @@ mod acks;
 mod caller;
 mod conversations;
 mod cors;
+mod dev;
 mod devices;
 mod extract;
 mod forwarded;
@@ -14,6 +15,7 @@ mod messages;
 mod page;
 mod presence;
 mod problem;
+mod push;
 mod push_wishes;
 mod relations;
 mod server;
@@ -33,6 +35,7 @@ use axum::routing::{any, get, patch, post, put};
 use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
 use crate::gateway::{Gateway, Problem, handshake};
 use crate::protocol::ErrorCode;
+use crate::push::fake::Lookout;
 
 pub use self::forwarded::Forwarded;
 pub use self::problem::problem;
@@ -46,6 +49,10 @@ pub struct Api {
     pub push: Arc<PushRules>,
     /// Set where built-in accounts are switched on.
     pub accounts: Option<Arc<Accounts>>,
+    /// With what browsers subscribe to Web Push, where that is configured.
+    pub vapid_public_key: Option<String>,
+    /// Set where fake push services run beside: `tidings dev`.
+    pub fakes: Option<Lookout>,
 }
 
 /// What the configuration says about pushes, as far as callers meet it.
@@ -108,10 +115,12 @@ pub fn router(api: Api) -> Router {
             get(relations::block).put(relations::add_block).delete(relations::remove_block),
         )
         .route("/v1/presence", get(presence::list))
+        .route("/v1/push", get(push::read))
         .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
         .layer(axum::middleware::from_fn_with_state(settings.gateway.http_timeout, in_time))
         .route("/v1/ws", any(handshake::upgrade))
         .method_not_allowed_fallback(wrong_method);
+    let routes = if api.fakes.is_some() { dev::add(routes) } else { routes };
     let routes = if settings.server.page { page::add(routes) } else { routes };
     routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
 }

@@ -11,7 +11,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderName;
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use tidings::api::{Forwarded, Server, serve};
 use tidings::gateway::handshake::{Arrival, configured};
 use tidings::gateway::{Linger, closing_handshake, failure};

@@ -2,7 +2,6 @@
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
-use futures_util::SinkExt;
 
 use super::session::Problem;
 use crate::protocol::{

@@ -81,17 +81,16 @@ impl Notify {
     }
 }
 
-/// A duplicate counts from when it was sent first, so that a job that comes late rings for nothing old.
+/// A batch that comes again is fanned out only now, so its recipients have their whole time to acknowledge again.
 fn notice(entry: &NewEntry, stored: &Stored, now: Timestamp) -> Notice {
     let direct = stored.kind == ConversationKind::Direct;
-    let again = stored.original.as_ref().map(|original| original.created_at);
     Notice {
         conversation_id: entry.conversation_id,
         seq: stored.seq,
         id: stored.id,
         sender_id: entry.sender_id.clone(),
         peer: entry.peer.clone().filter(|_| direct),
-        stored_ms: again.unwrap_or(now).as_millis(),
+        stored_ms: now.as_millis(),
         push: entry.push.clone(),
     }
 }

@@ -7,8 +7,8 @@ use utoipa::OpenApi;
 
 use crate::api::problem::Details;
 use crate::api::{
-    accounts, acks, conversations, devices, me, members, messages, presence, relations, sessions, trace,
-    users,
+    accounts, acks, conversations, devices, me, members, messages, presence, push, relations, sessions,
+    trace, users,
 };
 use crate::gateway::handshake;
 use crate::protocol::ErrorCode;
@@ -31,6 +31,7 @@ use crate::protocol::ErrorCode;
         messages::list, messages::send, messages::send_to_user, trace::read, acks::acknowledge,
         users::list, users::read, users::put, users::remove, users::revoke,
         devices::list, devices::put, devices::remove, devices::test,
+        push::read,
         relations::contacts, relations::contact, relations::add_contact, relations::remove_contact,
         relations::blocks, relations::block, relations::add_block, relations::remove_block,
         presence::list,

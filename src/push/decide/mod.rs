@@ -81,6 +81,10 @@ impl Facts<'_> {
         let Some(entry) = self.entry.filter(|entry| entry.deleted_at.is_none()) else {
             return Err(Silence::Deleted);
         };
+        // Sent again by its sender long after the first time.
+        if self.now.since(entry.created_at) >= expiry {
+            return Err(Silence::Expired);
+        }
         if notice.seq < recipient.first_seq {
             return Err(Silence::Deleted);
         }

@@ -10,7 +10,7 @@ use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
 use crate::push::board::{self, Flush, ScreenKey};
 use crate::push::decide::{self, Facts, Silence};
 use crate::push::job::{Clear, Notice, Phone, Summary};
-use crate::push::payload::{self, Content, Occasion, Why};
+use crate::push::payload::{self, Content, Occasion, ServerPush, Why};
 use crate::push::provider::{Notification, Secret, Target, notification_id};
 use crate::push::stage::{Knowledge, trace};
 use crate::queue::PushJob;
@@ -193,7 +193,7 @@ impl Look<'_> {
         match (verdict, entry) {
             (Ok(()), Some(entry)) => {
                 let occasion = self.occasion(&ringable, &recipient, &entry, None);
-                let server = notice.push.clone().map(Into::into);
+                let server = notice.push.clone().map(ServerPush::from);
                 let content = payload::build(&occasion, &self.lane.parts.settings.style, server.as_ref());
                 let user = phone.user_id.as_str();
                 let id = notification_id(notice.id.as_uuid(), user, phone.device_id.as_str());

@@ -2,6 +2,7 @@
 
 mod answers;
 mod burst;
+mod chaos;
 mod deaths;
 mod deciding;
 mod scene;

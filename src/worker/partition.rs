@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::fan_out::FanOut;
 use super::outcome;
 use super::persist::{Pause, Persist, Persisted, Stopped, bury};
+use super::waiting::Waiting;
 use crate::model::{EventBody, NewEntry, Timestamp};
 use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError};
 use crate::store::{Appended, Store};
@@ -19,6 +20,7 @@ pub(super) struct Task {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fan_out: FanOut,
+    pub waiting: Waiting,
     pub batch_rows: usize,
     /// Of one transaction.
     pub batch_bytes: usize,
@@ -57,6 +59,7 @@ impl Task {
                 Ok(mut consumer) => {
                     pause = Pause::new();
                     let Err(end) = self.consume(&mut *consumer).await;
+                    self.waiting.left(self.partition);
                     consumer.close().await;
                     end
                 }
@@ -82,6 +85,9 @@ impl Task {
             };
             let Some(last) = deliveries.last().map(|delivery| delivery.tag) else { continue };
             let entries = self.entries(deliveries).await?;
+            if let Some(first) = entries.first() {
+                self.waiting.took(self.partition, first.received_at());
+            }
             let mut rest = &entries[..];
             while !rest.is_empty() {
                 let (batch, more) = rest.split_at(fitting(rest, self.batch_bytes));
@@ -90,6 +96,7 @@ impl Task {
             }
             let began = Instant::now();
             consumer.acknowledge(last).await?;
+            self.waiting.done(self.partition);
             self.took(Stage::Ack, began);
         }
     }

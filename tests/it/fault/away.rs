@@ -7,9 +7,9 @@ use crate::support::stack::{Stack, Wanted};
 use crate::support::world::World;
 
 async fn world(stack: &Stack) -> World {
-    // A service that starts again on a busy machine takes its time, in which these clients read nothing and so answer no ping.
-    let patient = [("gateway__heartbeat", "120s")];
-    World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &patient).await
+    // Clients here read nothing while a service starts, which takes a minute on a busy machine: they are not to be taken for dead.
+    let settings = [("gateway__heartbeat", "300s")];
+    World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &settings).await
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::fan_out::FanOut;
 use super::notify::Notify;
 use super::outcome;
 use super::persist::{Pause, Persist, Persisted, Stopped, bury};
+use super::waiting::Waiting;
 use crate::model::{EventBody, NewEntry, Timestamp};
 use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError};
 use crate::store::{Appended, Store};
@@ -23,6 +24,7 @@ pub(super) struct Task {
     pub store: Arc<dyn Store>,
     pub fan_out: FanOut,
     pub notify: Notify,
+    pub waiting: Waiting,
     pub batch_rows: usize,
     /// Of one transaction.
     pub batch_bytes: usize,
@@ -80,6 +82,7 @@ impl Task {
                 Ok(mut consumer) => {
                     pause = Pause::new();
                     let Err(end) = self.consume(&mut *consumer).await;
+                    self.waiting.left(self.partition);
                     consumer.close().await;
                     end
                 }
@@ -108,12 +111,16 @@ impl Task {
                 }
                 through = told(&mut telling) => {
                     self.acknowledge(consumer, through?).await?;
+                    self.waiting.done(self.partition);
                     continue;
                 }
                 deliveries = consumer.receive(self.batch_rows) => deliveries?,
             };
             let Some(last) = deliveries.last().map(|delivery| delivery.tag) else { continue };
             let mut batch = self.entries(deliveries).await?;
+            if let Some(first) = batch.first() {
+                self.waiting.took(self.partition, first.received_at());
+            }
             loop {
                 let more = batch.split_off(fitting(&batch, self.batch_bytes).min(batch.len()));
                 let results = self.persist(&batch, &mut telling, consumer).await?;

@@ -3,6 +3,7 @@
 mod contract;
 mod fault;
 mod journey;
+mod ops;
 mod push;
 mod reference;
 mod store;

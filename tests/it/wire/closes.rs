@@ -137,7 +137,9 @@ async fn close_1012_comes_with_advice_before_when_the_process_restarts() {
 #[tokio::test]
 async fn close_1013_answers_with_advice_before_when_the_database_is_away() {
     let stack = Stack::private(&Wanted::ALL).await;
-    let world = World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &[]).await;
+    // Alice reads nothing while Postgres starts.
+    let settings = [("gateway__heartbeat", "300s")];
+    let world = World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &settings).await;
     let (mut alice, _) = Client::login(world.here, "alice").await;
     stack.postgres().kill();
     let mut bob = open(&world).await;

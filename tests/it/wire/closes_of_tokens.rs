@@ -112,7 +112,9 @@ async fn close_4403_comes_to_a_revoked_and_to_a_deactivated_user_on_every_gatewa
 #[tokio::test]
 async fn close_4403_comes_to_who_was_revoked_while_the_gateway_heard_nothing() {
     let stack = Stack::private(&Wanted::ALL).await;
-    let world = World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &[]).await;
+    // Nobody reads while Redis starts.
+    let settings = [("gateway__heartbeat", "300s")];
+    let world = World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &settings).await;
     let (mut eve, _) = Client::login(world.there, "eve").await;
     let (mut alice, _) = Client::login(world.there, "alice").await;
     stack.redis().kill();

@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 
 use crate::api::problem::Details;
 use crate::api::{
-    accounts, acks, conversations, devices, me, members, messages, presence, push, relations, sessions,
+    accounts, acks, conversations, dev, devices, me, members, messages, presence, push, relations, sessions,
     trace, users,
 };
 use crate::gateway::handshake;
@@ -32,6 +32,7 @@ use crate::protocol::ErrorCode;
         users::list, users::read, users::put, users::remove, users::revoke,
         devices::list, devices::put, devices::remove, devices::test,
         push::read,
+        dev::phones, dev::subscribe,
         relations::contacts, relations::contact, relations::add_contact, relations::remove_contact,
         relations::blocks, relations::block, relations::add_block, relations::remove_block,
         presence::list,

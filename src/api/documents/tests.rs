@@ -11,9 +11,10 @@ use crate::protocol::{CloseCode, ErrorCode, parse};
 /// Set, the checked-in files are written anew instead of compared.
 const WRITE: &str = "TIDINGS_WRITE_DOCUMENTS";
 
-/// `METHOD /path` of every route, as the router's own `Debug` names them: it has no other way to ask.
+/// `METHOD /path` of every route, as the router's own `Debug` names them: it has no other way to ask. Those of `dev` too.
 fn routed() -> BTreeSet<String> {
-    let shown = format!("{:?}", crate::api::routes(1, std::time::Duration::from_secs(1)));
+    let shown =
+        format!("{:?}", crate::api::dev::add(crate::api::routes(1, std::time::Duration::from_secs(1))));
     let mut methods = BTreeMap::new();
     let mut routes = BTreeSet::new();
     // First `RouteId(N): MethodRouter(MethodRouter { get: BoxedHandler, head: None, …` each, then `RouteId(N): "/path"`.

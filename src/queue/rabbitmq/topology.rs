@@ -247,8 +247,9 @@ mod tests {
 
     #[test]
     fn a_job_waits_in_the_longest_queue_that_does_not_make_it_late() {
-        let wait =
-            |millis| wait_for(Timestamp::from_millis(1_000_000 + millis), Timestamp::from_millis(1_000_000));
+        let wait = |millis: i64| {
+            wait_for(Timestamp::from_millis(1_000_000 + millis), Timestamp::from_millis(1_000_000))
+        };
         assert_eq!(wait(0), None);
         assert_eq!(wait(-5), None);
         assert_eq!(wait(30), Some("push.wait.200ms"));

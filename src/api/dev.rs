@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Caller;
@@ -25,18 +26,18 @@ pub fn add(routes: Router<Api>) -> Router<Api> {
     routes.route("/v1/dev/phones", get(phones)).route("/v1/dev/subscriptions", post(subscribe))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct PhonesQuery {
     conversation_id: Option<ConversationId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct PhoneList {
     phones: Vec<Screen>,
 }
 
 /// A phone as its owner, or somebody who looks over their shoulder, sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Screen {
     user_id: UserId,
     device_id: DeviceId,
@@ -53,9 +54,13 @@ struct Screen {
     disabled_at: Option<Timestamp>,
 }
 
-/// `GET /v1/dev/phones`: the caller's phones. With `conversation_id` those of its members too, on which a member sees the
-/// alerts of this conversation and nothing else: what the messages told them anyway.
-async fn phones(
+/// One's fake phones, in `tidings dev` while its fake push services run.
+///
+/// With `conversation_id` those of its members too, on which a member sees the alerts of this conversation and nothing
+/// else: what the messages told them anyway.
+#[utoipa::path(get, path = "/v1/dev/phones", params(PhonesQuery),
+    responses((status = 200, body = PhoneList), (status = 404)))]
+pub async fn phones(
     State(api): State<Api>,
     caller: Caller,
     Query(query): Query<PhonesQuery>,
@@ -121,14 +126,16 @@ fn hide_secrets(data: &mut Value) {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct SubscriptionRequest {
     #[serde(default)]
     application_server_key: Option<String>,
 }
 
-/// `POST /v1/dev/subscriptions`: a fake browser subscribes, for pages whose real one cannot reach a push service.
-async fn subscribe(
+/// A fake browser subscribes, for pages whose real one cannot reach a push service. In `tidings dev` alone, as the phones.
+#[utoipa::path(post, path = "/v1/dev/subscriptions",
+    responses((status = 201, body = NewSubscription), (status = 404)))]
+pub async fn subscribe(
     State(api): State<Api>,
     _caller: Caller,
     Json(request): Json<SubscriptionRequest>,

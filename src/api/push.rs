@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct PushAnswer {
     /// A browser subscribes with it; absent where Web Push is not configured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -15,7 +16,8 @@ pub struct PushAnswer {
     fake_phones: bool,
 }
 
-/// `GET /v1/push`; for everyone, there is no secret in it.
+/// What an app needs to know before it registers a device. For everyone: there is no secret in it.
+#[utoipa::path(get, path = "/v1/push", security(()), responses((status = 200, body = PushAnswer)))]
 pub async fn read(State(api): State<Api>) -> axum::Json<PushAnswer> {
     let Api { vapid_public_key, fakes, .. } = api;
     axum::Json(PushAnswer { vapid_public_key, fake_phones: fakes.is_some() })

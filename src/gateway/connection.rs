@@ -61,7 +61,7 @@ pub async fn run(gateway: Gateway, mut socket: WebSocket, opening: Opening) {
     };
     if let Some(code) = code {
         linger.ask();
-        close(&mut socket, code, gateway.settings.gateway.close_timeout).await;
+        closing_handshake(&mut socket, code, gateway.settings.gateway.close_timeout).await;
     }
     metrics.gateway.connections.dec();
     metrics.gateway.connections_closed_total.get(meters::closing(code.unwrap_or(CloseCode::Normal))).inc();
@@ -69,7 +69,7 @@ pub async fn run(gateway: Gateway, mut socket: WebSocket, opening: Opening) {
 }
 
 /// Says why, and gives the peer a moment to say that it heard.
-async fn close(socket: &mut WebSocket, code: CloseCode, timeout: std::time::Duration) {
+pub async fn closing_handshake(socket: &mut WebSocket, code: CloseCode, timeout: std::time::Duration) {
     let frame = CloseFrame { code: code.number(), reason: Utf8Bytes::from_static(code.reason()) };
     let closing = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {

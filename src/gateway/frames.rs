@@ -53,7 +53,7 @@ pub(super) fn message(encoding: Encoding, frame: Bytes) -> Message {
 }
 
 /// The code for a socket that failed; `None` when the peer is gone.
-pub(super) fn failure(error: axum::Error) -> Option<CloseCode> {
+pub fn failure(error: axum::Error) -> Option<CloseCode> {
     let error = error.into_inner();
     match error.downcast_ref::<tungstenite::Error>()? {
         tungstenite::Error::Capacity(_) => Some(CloseCode::TooLarge),

@@ -65,6 +65,8 @@ use crate::telemetry::Metrics;
 
 pub use self::answers::Awaited;
 pub use self::clears::Pushing;
+pub use self::connection::closing_handshake;
+pub use self::frames::failure;
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
 

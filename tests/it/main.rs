@@ -5,6 +5,7 @@ mod fault;
 mod journey;
 mod ops;
 mod push;
+mod reference;
 mod store;
 mod support;
 mod wire;

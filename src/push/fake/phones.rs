@@ -41,15 +41,20 @@ pub struct Phone {
 }
 
 /// One alert on the screen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Shown {
     /// The collapse id or tag, or where there is none the push's id.
     pub key: String,
+    #[schema(required = true)]
     pub title: Option<String>,
+    #[schema(required = true)]
     pub body: Option<String>,
+    #[schema(required = true)]
     pub thread: Option<String>,
+    #[schema(required = true)]
     pub sound: Option<String>,
     /// Android's notification channel.
+    #[schema(required = true)]
     pub channel: Option<String>,
     /// When it came, in milliseconds since 1970.
     pub at_ms: u64,

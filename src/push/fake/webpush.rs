@@ -31,7 +31,7 @@ pub(super) struct Browser {
 }
 
 /// A subscription of a fake browser.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct NewSubscription {
     /// Where its phone is found.
     pub phone: String,

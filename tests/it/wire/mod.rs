@@ -6,3 +6,4 @@ mod closes_of_tokens;
 mod errors;
 mod handshake;
 mod limits;
+mod logs;

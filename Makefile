@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench chaos chaos-push image-test docs
+.PHONY: help run test lint unit integration web ops bench chaos chaos-push image-test docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,5 +49,16 @@ chaos-push: ## Kill worker and push stage again and again while phones are to ri
 image-test: ## Build the container image for real with buildah and start it
 	./scripts/image-test.sh
 
-docs: ## Write the documents that are generated from the code
+api-fuzz: ## Hold a running server against its OpenAPI document with schemathesis
+	./scripts/api-fuzz.sh
+
+autobahn: ## Run the Autobahn WebSocket cases
+	./scripts/autobahn.sh
+
+fuzz: ## Fuzz client frames, queue payloads and tokens, ten minutes each
+	./scripts/fuzz.sh
+
+docs: ## Write the documents that are generated from the code and from a running server
 	$(CARGO) run -q -- check-config --markdown > docs/configuration.md
+	TIDINGS_WRITE_DOCUMENTS=1 $(CARGO) test --lib documents_that_are_checked_in
+	TIDINGS_WRITE_DOCUMENTS=1 $(CARGO) test --test it reference_shows_every_frame

@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::Caller;
@@ -14,7 +15,7 @@ use crate::model::{ConversationId, DeviceId, Seq, UserId};
 use crate::protocol::ErrorCode;
 
 /// With the token of a push all of it may be missing: the token says it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct AckRequest {
     conversation_id: Option<ConversationId>,
     seq: Option<Seq>,
@@ -50,7 +51,8 @@ impl FromRequestParts<Api> for Acknowledger {
     }
 }
 
-/// `POST /v1/ack`
+/// A notification extension says that a push arrived, with the token that the push brought or a user's.
+#[utoipa::path(post, path = "/v1/ack", responses((status = 204), (status = 404)))]
 pub async fn acknowledge(
     State(api): State<Api>,
     acknowledger: Acknowledger,

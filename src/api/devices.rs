@@ -3,6 +3,7 @@
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::Caller;
@@ -20,7 +21,7 @@ use crate::store::Registration;
 const MAX_TOKEN: usize = 4096;
 const MAX_APP_ID: usize = 255;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct DeviceRequest {
     platform: Platform,
     token: String,
@@ -30,18 +31,21 @@ pub struct DeviceRequest {
     environment: Option<Environment>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct DeviceList {
     devices: Vec<Device>,
 }
 
-/// `GET /v1/devices`
+/// One's registered devices.
+#[utoipa::path(get, path = "/v1/devices", responses((status = 200, body = DeviceList)))]
 pub async fn list(State(api): State<Api>, caller: Caller) -> Result<axum::Json<DeviceList>, Problem> {
     let devices = api.gateway.store.devices_of(std::slice::from_ref(&caller.user_id)).await?;
     Ok(axum::Json(DeviceList { devices: devices.into_iter().next().unwrap_or_default() }))
 }
 
-/// `PUT /v1/devices/{device_id}`
+/// Registers a device for push. A token belongs to the last user who registered it.
+#[utoipa::path(put, path = "/v1/devices/{device_id}",
+    params(("device_id" = DeviceId, Path)), responses((status = 200, body = Device)))]
 pub async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -72,7 +76,8 @@ pub async fn put(
     Ok(axum::Json(device))
 }
 
-/// `DELETE /v1/devices/{device_id}`
+/// Ends the push registration of a device.
+#[utoipa::path(delete, path = "/v1/devices/{device_id}", params(("device_id" = DeviceId, Path)), responses((status = 204)))]
 pub async fn remove(
     State(api): State<Api>,
     caller: Caller,
@@ -84,7 +89,9 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /v1/devices/{device_id}/test`: makes the device ring once and answers with its provider's own words.
+/// Makes a device ring once, and answers with its provider's own words.
+#[utoipa::path(post, path = "/v1/devices/{device_id}/test", params(("device_id" = DeviceId, Path)),
+    responses((status = 200, body = Probed), (status = 429)))]
 pub async fn test(
     State(api): State<Api>,
     Extension(arrival): Extension<Arrival>,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::accounts::check_name;
@@ -14,7 +15,7 @@ use crate::protocol::ErrorCode;
 use crate::store::ProfileChange;
 
 /// A field that is missing stays; one that is `null` is cleared.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct ProfileRequest {
     #[serde(default, deserialize_with = "given")]
     display_name: Option<Option<String>>,
@@ -23,7 +24,7 @@ pub struct ProfileRequest {
 }
 
 /// A change of oneself.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct MeRequest {
     #[serde(flatten)]
     profile: ProfileRequest,
@@ -31,7 +32,7 @@ pub struct MeRequest {
     push: Option<Option<WishesRequest>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Me {
     #[serde(flatten)]
     profile: Profile,
@@ -60,7 +61,8 @@ impl ProfileRequest {
     }
 }
 
-/// `GET /v1/me`
+/// One's own profile, and when one's phones may ring.
+#[utoipa::path(get, path = "/v1/me", responses((status = 200, body = Me), (status = 404)))]
 pub async fn read(State(api): State<Api>, caller: Caller) -> Result<axum::Json<Me>, Problem> {
     let profile = api.gateway.store.profiles(std::slice::from_ref(&caller.user_id)).await?.pop();
     let profile = profile.ok_or_else(no_user)?;
@@ -68,7 +70,8 @@ pub async fn read(State(api): State<Api>, caller: Caller) -> Result<axum::Json<M
     Ok(axum::Json(Me { profile, push }))
 }
 
-/// `PATCH /v1/me`
+/// Changes one's own profile, or when one's phones may ring.
+#[utoipa::path(patch, path = "/v1/me", responses((status = 200, body = Me), (status = 404)))]
 pub async fn change(
     State(api): State<Api>,
     caller: Caller,

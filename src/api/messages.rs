@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Caller;
@@ -14,21 +15,24 @@ use crate::model::{ClientId, ConversationId, PushOverride, Seq, UserId};
 use crate::protocol::{ErrorCode, Message, encode_part};
 use crate::push::payload::{ServerPush, ServerPushError};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct HistoryQuery {
     before: Option<Seq>,
     after: Option<Seq>,
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct MessageList {
+    #[schema(value_type = Vec<Message>)]
     messages: Vec<Box<RawValue>>,
     has_more: bool,
     first_seq: Seq,
 }
 
-/// `GET /v1/conversations/{id}/messages`
+/// History: before a seq, after one, or the end.
+#[utoipa::path(get, path = "/v1/conversations/{id}/messages",
+    params(("id" = ConversationId, Path), HistoryQuery), responses((status = 200, body = MessageList)))]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -44,12 +48,13 @@ pub async fn list(
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct SendRequest {
     to: Option<UserId>,
     client_id: ClientId,
     text: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<serde_json::Value>)]
     data: Option<Box<RawValue>>,
     reply_to: Option<Seq>,
     #[serde(default)]
@@ -62,13 +67,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
 }
 
 /// Durable, will get a seq.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AcceptedBody {
     client_id: ClientId,
     conversation_id: ConversationId,
 }
 
-/// `POST /v1/conversations/{id}/messages`
+/// Sends a message; 202 when it is durable.
+#[utoipa::path(post, path = "/v1/conversations/{id}/messages", params(("id" = ConversationId, Path)),
+    responses((status = 202, body = AcceptedBody), (status = 429)))]
 pub async fn send(
     State(api): State<Api>,
     caller: Caller,
@@ -78,7 +85,9 @@ pub async fn send(
     api.send(caller, Destination::Conversation(id), request).await
 }
 
-/// `POST /v1/messages`
+/// Sends a message to a user; 202 when it is durable.
+#[utoipa::path(post, path = "/v1/messages",
+    responses((status = 202, body = AcceptedBody), (status = 404), (status = 429)))]
 pub async fn send_to_user(
     State(api): State<Api>,
     caller: Caller,

@@ -5,7 +5,9 @@ mod acks;
 mod caller;
 mod conversations;
 mod cors;
+mod dev;
 mod devices;
+mod documents;
 mod extract;
 mod forwarded;
 mod me;
@@ -14,6 +16,7 @@ mod messages;
 mod page;
 mod presence;
 mod problem;
+mod push;
 mod push_wishes;
 mod relations;
 mod server;
@@ -28,12 +31,14 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, patch, post, put};
+use axum::routing::{get, patch, post, put};
 
 use crate::auth::{AttemptLimiter, Issuer, Passwords, ServerKeys};
 use crate::gateway::{Gateway, Problem, handshake};
 use crate::protocol::ErrorCode;
+use crate::push::fake::Lookout;
 
+pub use self::documents::{asyncapi, openapi};
 pub use self::forwarded::Forwarded;
 pub use self::problem::problem;
 pub use self::server::{Server, serve};
@@ -46,6 +51,10 @@ pub struct Api {
     pub push: Arc<PushRules>,
     /// Set where built-in accounts are switched on.
     pub accounts: Option<Arc<Accounts>>,
+    /// With what browsers subscribe to Web Push, where that is configured.
+    pub vapid_public_key: Option<String>,
+    /// Set where fake push services run beside: `tidings dev`.
+    pub fakes: Option<Lookout>,
 }
 
 /// What the configuration says about pushes, as far as callers meet it.
@@ -78,6 +87,15 @@ impl FromRef<Api> for Gateway {
 /// All routes.
 pub fn router(api: Api) -> Router {
     let settings = &api.gateway.settings;
+    let routes = routes(settings.gateway.http_max_body, settings.gateway.http_timeout)
+        .method_not_allowed_fallback(wrong_method);
+    let routes = if api.fakes.is_some() { dev::add(routes) } else { routes };
+    let routes = if settings.server.page { page::add(routes) } else { routes };
+    routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
+}
+
+/// The routes of the API and of its documents, which every gateway has. A test holds them against the OpenAPI document.
+fn routes(max_body: usize, timeout: Duration) -> Router<Api> {
     let routes = Router::new()
         .route("/v1/accounts", post(accounts::create))
         .route("/v1/sessions", post(sessions::create).delete(sessions::end))
@@ -108,12 +126,11 @@ pub fn router(api: Api) -> Router {
             get(relations::block).put(relations::add_block).delete(relations::remove_block),
         )
         .route("/v1/presence", get(presence::list))
-        .layer(DefaultBodyLimit::max(settings.gateway.http_max_body))
-        .layer(axum::middleware::from_fn_with_state(settings.gateway.http_timeout, in_time))
-        .route("/v1/ws", any(handshake::upgrade))
-        .method_not_allowed_fallback(wrong_method);
-    let routes = if settings.server.page { page::add(routes) } else { routes };
-    routes.fallback(nothing_here).layer(cors::layer(&api.gateway)).with_state(api)
+        .route("/v1/push", get(push::read))
+        .layer(DefaultBodyLimit::max(max_body))
+        .layer(axum::middleware::from_fn_with_state(timeout, in_time))
+        .route("/v1/ws", get(handshake::upgrade));
+    documents::add(routes)
 }
 
 /// Gives a request up that takes too long: a body that trickles, a store that does not answer.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::me::{given, no_user};
@@ -13,14 +14,16 @@ use crate::model::UserId;
 use crate::store::{DoNotDisturb, PushPreferences};
 
 /// As it is answered; what is not set is `null`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Wishes {
+    #[schema(required = true)]
     do_not_disturb: Option<Hours>,
+    #[schema(required = true)]
     hold_until_unread: Option<Span>,
 }
 
 /// `22:00` to `07:00` in a time zone: an end before the begin is on the next day.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct Hours {
     from: String,
     until: String,
@@ -28,11 +31,12 @@ pub struct Hours {
 }
 
 /// Written as `30s` or `5m`, as in the configuration.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(value_type = String)]
 struct Span(#[serde(with = "duration")] Duration);
 
 /// What is missing stays; what is `null` is cleared.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct WishesRequest {
     #[serde(default, deserialize_with = "given")]
     do_not_disturb: Option<Option<Hours>>,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Backend, Caller};
@@ -21,13 +22,13 @@ use crate::store::PushTrace;
 /// Members in one answer.
 const PAGE: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct TraceQuery {
     after: Option<UserId>,
 }
 
 /// What is not known (any more) is left out.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Trace {
     conversation_id: ConversationId,
     seq: Seq,
@@ -55,7 +56,7 @@ pub struct Trace {
     unavailable: Vec<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MemberTrace {
     user_id: UserId,
     /// One of their devices has it.
@@ -64,7 +65,7 @@ struct MemberTrace {
     devices: Vec<DeviceTrace>,
 }
 
-#[derive(Serialize, Default)]
+#[derive(Serialize, Default, ToSchema)]
 struct DeviceTrace {
     /// Missing for sockets that named no device.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +80,7 @@ struct DeviceTrace {
     push: Option<PushSeen>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PushSeen {
     decision: String,
     decided_at: Timestamp,
@@ -118,7 +119,9 @@ impl FromRequestParts<Api> for Viewer {
     }
 }
 
-/// `GET /v1/conversations/{id}/messages/{seq}/trace`
+/// Where a message is: stored, fanned out, acknowledged, pushed, answered by the provider.
+#[utoipa::path(get, path = "/v1/conversations/{id}/messages/{seq}/trace", params(TraceQuery),
+    security(("server_key" = [])), responses((status = 200, body = Trace)))]
 pub async fn read(
     State(api): State<Api>,
     viewer: Viewer,

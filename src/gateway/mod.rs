@@ -12,6 +12,7 @@ mod connection;
 mod deliver;
 mod drain;
 mod ephemeral;
+mod frames;
 pub mod handshake;
 mod ingress;
 mod journal;
@@ -64,6 +65,8 @@ use crate::telemetry::Metrics;
 
 pub use self::answers::Awaited;
 pub use self::clears::Pushing;
+pub use self::connection::closing_handshake;
+pub use self::frames::failure;
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
 

@@ -12,9 +12,8 @@ use crate::push::job::Job;
 use crate::push::probe::{ProbeAnswer, ProbeJob, Probed};
 use crate::queue::PushLane;
 
-/// The provider has [`crate::config::Push::request_timeout`] of its own, twice that when a credential is renewed; who waits longer than
-/// this waits for a push stage that is not there.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// Of the time that a request may take at all, what is left for saying that nobody answered.
+const MARGIN: Duration = Duration::from_millis(500);
 
 impl Gateway {
     /// Sends a test push to one device and answers with its provider's words.
@@ -26,13 +25,14 @@ impl Gateway {
         let off = || Problem::new(ErrorCode::Unsupported, "push is switched off here (push.enabled)");
         let pushing = self.pushing.as_ref().ok_or_else(off)?;
         let mut awaited = self.await_answer().ok_or_else(away)?;
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.settings.gateway.http_timeout.saturating_sub(MARGIN);
+        let deadline = Instant::now() + patience;
         let job = ProbeJob {
             user_id: user.clone(),
             device_id: device.clone(),
             gateway: awaited.gateway,
             request: awaited.request,
-            until_ms: Timestamp::now().plus(PATIENCE).as_millis(),
+            until_ms: Timestamp::now().plus(patience).as_millis(),
         };
         let put = pushing.jobs.put(vec![Job::Probe(job).to(PushLane::Work, None)]);
         match tokio::time::timeout_at(deadline, put).await {

@@ -1,10 +1,11 @@
 //! Devices that can be reached by push.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DeviceId, SessionId, Timestamp};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     Apns,
@@ -24,7 +25,7 @@ impl Platform {
 }
 
 /// Which of Apple's two worlds a token belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
     Production,
@@ -42,7 +43,7 @@ impl Environment {
 }
 
 /// A registered device. The token stays inside: it is never serialised.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Device {
     pub device_id: DeviceId,
     pub platform: Platform,

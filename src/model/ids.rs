@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Timestamp;
@@ -24,8 +25,9 @@ fn parse_name(value: &str) -> Result<Arc<str>, InvalidId> {
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String")]
+        #[schema(value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -63,8 +65,9 @@ macro_rules! name_id {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
+        #[schema(value_type = String, format = "uuid")]
         pub struct $name(Uuid);
 
         impl $name {
@@ -115,7 +118,7 @@ name_id!(
     DeviceId
 );
 uuid_id!(
-    /// A conversation. A direct one has the id that its two users give it, see [`ConversationId::direct`].
+    /// A conversation. A direct one has the id that its two users give it.
     ConversationId
 );
 uuid_id!(
@@ -168,8 +171,9 @@ impl MessageId {
 }
 
 /// A place in a conversation's log: 1, 2, 3, … with none missing; 0 is before the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = i64, minimum = 0)]
 pub struct Seq(i64);
 
 impl Seq {

@@ -45,7 +45,8 @@ pub enum ProbeAnswer {
     Delivered(Probed),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What came of a test push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Probed {
     pub provider: String,
     /// `delivered`, `token_invalid`, `quarantined`, `retry` or `rejected`.

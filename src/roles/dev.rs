@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::front::{Backends, Front};
+use super::fake_push;
+use super::front::{Backends, DevSide, Front};
 use super::process::Process;
 use super::services::count_queues;
 use crate::config::{Loaded, data_dir};
@@ -12,6 +13,7 @@ use crate::fanout::Fanout;
 use crate::fanout::embedded::EmbeddedFanout;
 use crate::gateway::Pushing;
 use crate::push::board::Board;
+use crate::push::fake;
 use crate::push::providers::Providers;
 use crate::push::stage::{self, Parts};
 use crate::queue::{self, PushQueue, Queue};
@@ -25,7 +27,8 @@ pub fn dev(loaded: Loaded) -> anyhow::Result<()> {
     Process::run(loaded, Role::Dev, run)
 }
 
-async fn run(process: Process) -> anyhow::Result<()> {
+async fn run(mut process: Process) -> anyhow::Result<()> {
+    let fakes = fake_push::beside_dev(&mut process.config).await?;
     let config = &process.config;
     let folder = &config.embedded.data_dir;
     let signing = match &config.auth.signing_secret {
@@ -34,6 +37,7 @@ async fn run(process: Process) -> anyhow::Result<()> {
             .with_context(|| format!("cannot keep a signing secret in {}", folder.display()))?,
     };
     let database = process.health.dependency(Dependency::Sqlite, Gate::Always);
+    let listening = process.health.check("listening", Gate::Always);
     process.serve_ops().await?;
 
     let partitions = process.partitions();
@@ -77,9 +81,10 @@ async fn run(process: Process) -> anyhow::Result<()> {
     let worker = tokio::spawn(worker.run(working.clone()));
     let pushing = tokio::spawn(stage::run(pushing, working.clone()));
 
-    let front =
-        Front::start(&process, Backends { queue, store, fanout, pushing: front }, Some(signing), true)
-            .await?;
+    let dev = Some(DevSide { fakes: fakes.as_ref().map(fake::Handle::lookout) });
+    let backends = Backends { queue, store, fanout, pushing: front };
+    let front = Front::start(&process, backends, Some(signing), dev).await?;
+    listening.up();
     front.ready().await;
     tracing::info!(data_dir = %folder.display(), "dev.ready");
 
@@ -91,6 +96,9 @@ async fn run(process: Process) -> anyhow::Result<()> {
     }
     if let Err(error) = pushing.await {
         tracing::error!(%error, "dev.push");
+    }
+    if let Some(fakes) = fakes {
+        fakes.stop().await;
     }
     process.lifecycle.stop_hard();
     Ok(())

@@ -16,6 +16,7 @@ use crate::auth::{
 use crate::config::Config;
 use crate::fanout::Fanout;
 use crate::gateway::{Gateway, Parts, Pushing, Settings};
+use crate::push::{fake::Lookout, webpush};
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tls::ServerConfigSource;
@@ -26,6 +27,12 @@ pub struct Backends {
     pub store: Arc<dyn Store>,
     pub fanout: Arc<dyn Fanout>,
     pub pushing: Pushing,
+}
+
+/// What `tidings dev` has and the roles have not.
+pub struct DevSide {
+    /// Set where fake push services run.
+    pub fakes: Option<Lookout>,
 }
 
 /// A gateway that serves.
@@ -41,7 +48,7 @@ impl Front {
         process: &Process,
         backends: Backends,
         signing: Option<Secret>,
-        is_dev: bool,
+        dev: Option<DevSide>,
     ) -> anyhow::Result<Self> {
         let config = &process.config;
         let max_connections = process.files.max_connections(config.server.max_connections);
@@ -65,7 +72,7 @@ impl Front {
         let events = CancellationToken::new();
         let gateway = Gateway::start(
             Parts {
-                settings: settings(config, max_connections, is_dev),
+                settings: settings(config, max_connections, dev.is_some()),
                 queue: backends.queue,
                 store: backends.store,
                 fanout: backends.fanout,
@@ -79,8 +86,10 @@ impl Front {
         let api = Api {
             gateway: gateway.clone(),
             server_keys: Arc::new(ServerKeys::new(&config.auth.server_keys)),
-            push: Arc::new(push_rules(config, is_dev)),
+            push: Arc::new(push_rules(config, dev.is_some())),
             accounts: accounts(config, signing)?,
+            vapid_public_key: vapid_public_key(config)?,
+            fakes: dev.and_then(|dev| dev.fakes),
         };
         let server = Server {
             header_timeout: config.server.header_timeout,
@@ -190,6 +199,13 @@ fn accounts(config: &Config, signing: Option<Secret>) -> anyhow::Result<Option<A
         issuer: Issuer::new(&signing),
         session_ttl: auth.session_ttl,
     })))
+}
+
+/// With what browsers subscribe. The key itself is the push stage's; a gateway is given it to know its public half.
+fn vapid_public_key(config: &Config) -> anyhow::Result<Option<String>> {
+    let key = config.webpush.vapid_private_key.as_ref();
+    let public = key.map(|key| webpush::public_key(key.expose()));
+    public.transpose().context("webpush.vapid_private_key")
 }
 
 fn tls(process: &Process) -> anyhow::Result<Option<Arc<ServerConfigSource>>> {

@@ -9,6 +9,7 @@ mod ownership;
 mod partition;
 mod persist;
 mod retention;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use self::fan_out::FanOut;
 use self::notify::Notify;
 use self::ownership::Ownership;
+use self::waiting::Waiting;
 use crate::config;
 use crate::fanout::Fanout;
 use crate::queue::{Partition, Partitions, PushQueue, Queue};
@@ -72,6 +74,8 @@ impl Worker {
     /// Works until `stop`, then finishes the batches at hand and gives the partitions back.
     pub async fn run(self, stop: CancellationToken) {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
+        let waiting = Waiting::default();
+        tokio::spawn(waiting.clone().show(Arc::clone(&self.metrics), stop.child_token()));
         let mut ownership = Ownership::new(self.fanout.clone(), self.partitions, &self.settings);
         let mut running: HashMap<Partition, Running> = HashMap::new();
         let mut retaining: Option<Running> = None;
@@ -96,7 +100,7 @@ impl Worker {
             for partition in owned {
                 running.entry(partition).or_insert_with(|| {
                     tracing::info!(%partition, "worker.own");
-                    self.start(partition, fan_out.clone(), &stop)
+                    self.start(partition, fan_out.clone(), waiting.clone(), &stop)
                 });
             }
             tokio::select! {
@@ -116,7 +120,13 @@ impl Worker {
         Running { stop, handle: tokio::spawn(task) }
     }
 
-    fn start(&self, partition: Partition, fan_out: FanOut, stop: &CancellationToken) -> Running {
+    fn start(
+        &self,
+        partition: Partition,
+        fan_out: FanOut,
+        waiting: Waiting,
+        stop: &CancellationToken,
+    ) -> Running {
         let stop = stop.child_token();
         let task = partition::Task {
             partition,
@@ -124,6 +134,7 @@ impl Worker {
             store: self.store.clone(),
             fan_out,
             notify: self.notify.clone(),
+            waiting,
             batch_rows: self.settings.batch_rows,
             batch_bytes: self.settings.batch_bytes,
             metrics: Arc::clone(&self.metrics),

@@ -20,6 +20,11 @@ use crate::push::provider::{
 use credential::Vapid;
 pub(in crate::push) use encrypt::decrypt;
 
+/// The application server key of a private VAPID key, with which pages subscribe.
+pub fn public_key(private: &str) -> Result<String, ProviderError> {
+    credential::public_key(private)
+}
+
 /// Delivers to browsers.
 pub struct WebPush {
     settings: Settings,

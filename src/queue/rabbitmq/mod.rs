@@ -124,7 +124,9 @@ impl Queue for RabbitQueue {
         self.publishing.connected().await?;
         self.consuming.connected().await?;
         // An answer, not just a socket that looks open.
-        self.consuming.channel().await.map(drop)
+        self.consuming.channel().await?;
+        // An alarm lets consumers go on and publishers wait, and that is no queue that can be used.
+        self.publishing.now().map(drop).map_err(unavailable)
     }
 
     /// `unacknowledged` is what consumers of this process hold: AMQP does not tell of the others.

@@ -3,6 +3,8 @@
 mod backends;
 mod big;
 mod conversations;
+mod fake_phones;
+mod fake_push;
 mod messages;
 mod phones;
 mod positions;

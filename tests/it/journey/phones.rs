@@ -331,3 +331,15 @@ async fn on_the_roles_only_backends_see_traces() {
     let (status, answer) = http(world.here, "alice", Method::GET, &trace_path(&id, 1), None).await;
     assert_eq!((status, &answer["code"]), (403, &json!("forbidden")));
 }
+
+#[tokio::test]
+async fn a_test_of_a_device_without_a_push_process_is_unavailable_in_time() {
+    let settings = [("gateway__http_timeout", "3s"), ("ingress__max_wait", "1s")];
+    let world = World::roles(&settings).await;
+    let phone = json!({"platform": "fcm", "token": "t", "app_id": "org.example.chat"});
+    assert_eq!(http(world.here, "alice", Method::GET, "/v1/me", None).await.0, 200);
+    assert_eq!(http(world.here, "alice", Method::PUT, "/v1/devices/phone", Some(phone)).await.0, 200);
+    let (status, answer) = http(world.here, "alice", Method::POST, "/v1/devices/phone/test", None).await;
+    assert_eq!((status, &answer["code"]), (503, &json!("unavailable")), "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("push stage"), "{answer}");
+}

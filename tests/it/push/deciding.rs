@@ -159,7 +159,6 @@ async fn who_has_signed_out_or_left_or_is_blocked_does_not_ring(scene: &mut Scen
     assert_eq!(http(scene.there(), "cat", Method::PUT, "/v1/blocks/ann", None).await.0, 204);
     scene.rings(&dan, "too late for some").await;
     scene.decided("blocked", 1.0).await;
-    scene.decided("no_device", 1.0).await;
     assert!(scene.fake.phone(&bob).is_none() && scene.fake.phone(&cat).is_none());
 }
 

@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench chaos image-test docs
+.PHONY: help run test lint unit integration web ops bench chaos drain upgrade-test image-test docs
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,13 @@ bench: ## Measure the embedded server and the roles against a bare relay; prints
 
 chaos: ## Kill each part at random moments under load for a long time; prints what was lost
 	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact fault::chaos::twenty_kills_of_each_part_lose_nothing
+
+drain: ## Replace two gateways under 5,000 sockets and 1,000 messages a second; prints what clients noticed
+	TIDINGS_DRAIN=long $(CARGO) test --test it -- --nocapture --exact \
+	  fault::drain::gateways_are_replaced_one_after_the_other_without_a_storm_or_a_loss
+
+upgrade-test: ## Run the journeys with the release before on this release's schema
+	./scripts/upgrade-test.sh
 
 image-test: ## Build the container image for real with buildah and start it
 	./scripts/image-test.sh

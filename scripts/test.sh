@@ -66,6 +66,7 @@ unit() {
 
 integration() {
   services
+  packages promtool:prometheus
   say "contract, journey and fault tests"
   cargo test --locked --workspace --test '*'
 }

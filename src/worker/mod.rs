@@ -3,6 +3,7 @@
 //! One task for each partition that this worker owns, see [`partition`]; which those are, [`ownership`] decides.
 
 mod fan_out;
+mod notify;
 mod outcome;
 mod ownership;
 mod partition;
@@ -18,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::fan_out::FanOut;
+use self::notify::Notify;
 use self::ownership::Ownership;
 use self::waiting::Waiting;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::queue::{Partition, Partitions, Queue};
+use crate::queue::{Partition, Partitions, PushQueue, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -34,6 +36,7 @@ pub struct Worker {
     fanout: Arc<dyn Fanout>,
     partitions: Partitions,
     settings: Arc<config::Worker>,
+    notify: Notify,
     /// Set when old messages are to be deleted.
     retention: Option<config::Retention>,
     metrics: Arc<Metrics>,
@@ -48,7 +51,18 @@ impl Worker {
         settings: config::Worker,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, store, fanout, partitions, settings: Arc::new(settings), retention: None, metrics }
+        let notify = Notify::default();
+        let settings = Arc::new(settings);
+        Self { queue, store, fanout, partitions, settings, notify, retention: None, metrics }
+    }
+
+    /// Hands stored batches to the push stage, when that is switched on.
+    #[must_use]
+    pub fn with_push(mut self, jobs: Arc<dyn PushQueue>, push: &config::Push) -> Self {
+        if push.enabled {
+            self.notify = Notify::new(jobs, &self.store, &self.fanout, push.device_cache);
+        }
+        self
     }
 
     /// Deletes old messages too, when it is this worker's turn.
@@ -119,6 +133,7 @@ impl Worker {
             queue: self.queue.clone(),
             store: self.store.clone(),
             fan_out,
+            notify: self.notify.clone(),
             waiting,
             batch_rows: self.settings.batch_rows,
             batch_bytes: self.settings.batch_bytes,

@@ -6,11 +6,13 @@ use super::{SqliteStore, users};
 use crate::model::{Device, DeviceId, Timestamp, UserId};
 use crate::store::{Devices, Registration, StoreError};
 
+/// What [`device`] reads.
 macro_rules! columns {
     () => {
         "device_id, platform, app_id, environment, token, session_id, registered_at, last_seen_at, disabled_at, quarantined_at"
     };
 }
+pub(super) use columns;
 
 const TAKE_TOKEN: &str = "
     DELETE FROM devices WHERE platform = ?1 AND token = ?2 AND NOT (user_id = ?3 AND device_id = ?4)";
@@ -25,6 +27,7 @@ const REGISTER: &str = concat!(
     columns!()
 );
 const REMOVE: &str = "DELETE FROM devices WHERE user_id = ?1 AND device_id = ?2";
+const ANY: &str = "SELECT EXISTS (SELECT 1 FROM devices)";
 const OF_USER: &str = concat!("SELECT ", columns!(), " FROM devices WHERE user_id = ?1 ORDER BY device_id");
 const DISABLE: &str = "
     UPDATE devices SET disabled_at = coalesce(disabled_at, ?4)
@@ -47,6 +50,10 @@ impl Devices for SqliteStore {
             Ok(removed == 1)
         })
         .await
+    }
+
+    async fn any_device(&self) -> Result<bool, StoreError> {
+        self.read(|connection| Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)).await
     }
 
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
@@ -131,7 +138,7 @@ fn register(connection: &Connection, wished: &Registration) -> Result<Option<Dev
     Ok(registered)
 }
 
-fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
         device_id: row.get(0)?,
         platform: row.get(1)?,

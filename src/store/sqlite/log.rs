@@ -8,6 +8,8 @@ mod read;
 mod rights;
 mod row;
 
+pub(super) use read::entry_at;
+
 use super::SqliteStore;
 use crate::model::{ClientId, ConversationId, Entry, NewEntry, Seq, Timestamp, UserId};
 use crate::store::{Appended, HistoryPage, Log, Range, Span, StoreError, Target};

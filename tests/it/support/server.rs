@@ -145,6 +145,16 @@ impl Server {
         reqwest::get(format!("http://{}/metrics", self.ops)).await?.text().await
     }
 
+    /// The value of a metric, those of its series added up that have `label` in their names.
+    pub async fn labelled_metric(&self, name: &str, label: &str) -> f64 {
+        let text = self.metrics().await.expect("it runs");
+        text.lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .filter(|line| line.contains(label))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
     /// The value of a metric, all its series added up; with labels (`name{label="value"`) only those that begin so.
     pub async fn metric(&self, name: &str) -> f64 {
         sum_of(&self.metrics().await.expect("it runs"), name)

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::server::Server;
@@ -14,6 +15,8 @@ pub struct World {
     pub servers: Vec<Server>,
     /// Workers, after the gateways.
     pub workers: Vec<Server>,
+    /// Processes of the push stage, where they are not in the others.
+    pub pushers: Vec<Server>,
     /// The database of the roles.
     pub postgres: Option<String>,
     settings: Vec<(String, String)>,
@@ -33,10 +36,17 @@ impl World {
             there: server.listen,
             servers: vec![server],
             workers: Vec::new(),
+            pushers: Vec::new(),
             postgres: None,
             settings: owned(&all),
             _data: Some(data),
         }
+    }
+
+    /// Two gateways, two workers and a push stage on the shared services.
+    pub async fn roles_with_push(settings: &[(&str, &str)]) -> Self {
+        let shared = Stack::shared().await;
+        Self::begin(shared.postgres, shared.rabbitmq, shared.redis, settings, 1).await
     }
 
     /// Two gateways and two workers on the shared services, with a database, queues and keys of their own.
@@ -50,6 +60,16 @@ impl World {
         rabbitmq: &RabbitMq,
         redis: &Redis,
         settings: &[(&str, &str)],
+    ) -> Self {
+        Self::begin(postgres, rabbitmq, redis, settings, 0).await
+    }
+
+    async fn begin(
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        redis: &Redis,
+        settings: &[(&str, &str)],
+        pushers: usize,
     ) -> Self {
         let database = postgres.database().await;
         let prefix = format!("t{:08x}", rand::random::<u32>());
@@ -76,6 +96,7 @@ impl World {
             there: two.listen,
             servers: vec![one, two],
             workers: vec![three, four],
+            pushers: join_all((0..pushers).map(|_| Server::start("push", &all))).await,
             postgres: Some(database.clone()),
             settings: owned(&all),
             _data: None,

@@ -90,7 +90,7 @@ fn changed(pool: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
                 let from = random.random_range(0..=other.len());
                 input.splice(at..end, other[from..].iter().copied());
             }
-            _ if at < input.len() => input[at] ^= 1 << random.random_range(0..8),
+            _ if at < input.len() => input[at] ^= 1_u8 << random.random_range(0..8_u32),
             _ => input.push(random.random()),
         }
     }

@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench chaos chaos-push image-test docs api-fuzz autobahn fuzz
+.PHONY: help run test lint unit integration web ops bench chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,13 @@ bench: ## Measure the embedded server and the roles against a bare relay; prints
 
 chaos: ## Kill each part at random moments under load for a long time; prints what was lost
 	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact fault::chaos::twenty_kills_of_each_part_lose_nothing
+
+drain: ## Replace two gateways under 5,000 sockets and 1,000 messages a second; prints what clients noticed
+	TIDINGS_DRAIN=long $(CARGO) test --test it -- --nocapture --exact \
+	  fault::drain::gateways_are_replaced_one_after_the_other_without_a_storm_or_a_loss
+
+upgrade-test: ## Run the journeys with the release before on this release's schema
+	./scripts/upgrade-test.sh
 
 chaos-push: ## Kill worker and push stage again and again while phones are to ring; prints what they show
 	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact push::chaos::kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice

@@ -69,6 +69,7 @@ unit() {
 
 integration() {
   services
+  packages promtool:prometheus
   say "contract, journey and fault tests"
   cargo test --locked --workspace --test '*'
 }

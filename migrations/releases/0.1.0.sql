@@ -39,7 +39,7 @@ CREATE TABLE public.devices (
     token text NOT NULL,
     token_hash bytea NOT NULL,
     app_id text NOT NULL,
-    environment smallint NOT NULL,
+    environment smallint,
     session_id uuid,
     registered_at bigint NOT NULL,
     last_seen_at bigint,
@@ -121,6 +121,19 @@ CREATE TABLE public.messages (
     data text,
     extra text
 );
+CREATE TABLE public.push_traces (
+    conversation_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    device_id text NOT NULL COLLATE pg_catalog."C",
+    decision text NOT NULL,
+    decided_at bigint NOT NULL,
+    provider text,
+    attempts bigint NOT NULL,
+    answered_at bigint,
+    status integer,
+    answer text
+);
 CREATE TABLE public.reactions (
     conversation_id uuid NOT NULL,
     target_seq bigint NOT NULL,
@@ -148,7 +161,11 @@ CREATE TABLE public.users (
     created_at bigint NOT NULL,
     deactivated_at bigint,
     erased_at bigint,
-    tokens_valid_from bigint
+    tokens_valid_from bigint,
+    quiet_from smallint,
+    quiet_until smallint,
+    quiet_zone text,
+    hold_unread_ms bigint
 );
 ALTER TABLE ONLY public.blocks
     ADD CONSTRAINT blocks_pkey PRIMARY KEY (user_id, other_id);
@@ -170,6 +187,8 @@ ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_once UNIQUE (conversation_id, sender_id, client_id);
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
+ALTER TABLE ONLY public.push_traces
+    ADD CONSTRAINT push_traces_pkey PRIMARY KEY (conversation_id, seq, user_id, device_id);
 ALTER TABLE ONLY public.reactions
     ADD CONSTRAINT reactions_pkey PRIMARY KEY (conversation_id, target_seq, emoji, user_id);
 ALTER TABLE ONLY public.schema_migrations
@@ -185,6 +204,7 @@ CREATE INDEX devices_of_session ON public.devices USING btree (session_id) WHERE
 CREATE INDEX members_groups ON public.members USING btree (user_id, conversation_id) INCLUDE (kind) WHERE (kind <> 0);
 CREATE INDEX members_of_user ON public.members USING btree (user_id, conversation_id);
 CREATE INDEX messages_edits ON public.messages USING btree (conversation_id, target_seq) WHERE (kind = 1);
+CREATE INDEX push_traces_by_age ON public.push_traces USING btree (decided_at);
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id);
 CREATE INDEX users_deactivated ON public.users USING btree (id) WHERE (deactivated_at IS NOT NULL);
 ALTER TABLE ONLY public.blocks
@@ -199,4 +219,4 @@ ALTER TABLE ONLY public.devices
     ADD CONSTRAINT devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
-INSERT INTO public.schema_migrations VALUES (1, 'initial', 1795712526754);
+INSERT INTO public.schema_migrations VALUES (1, 'initial', 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rand::RngExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tidings::push::fake::{Fault, Phone, Rule, Service};
 use tokio::time::Instant;
 
@@ -52,7 +52,7 @@ async fn kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice() {
     let (offline, silent) = (third(&scene, "offline", &form).await, third(&scene, "silent", &form).await);
     let polite = third(&scene, "polite", &form).await;
     for (fault, share) in [(Fault::status(429), 0.05), (Fault::status(503), 0.05), (Fault::Reset, 0.02)] {
-        scene.fake.fault(Service::Apns, Rule::share(fault, share));
+        scene.fake.fault(Service::Fcm, Rule::share(fault, share));
     }
     let mut sockets = Vec::new();
     for (third, acknowledges) in [(&silent, false), (&polite, true)] {
@@ -117,7 +117,7 @@ async fn third(scene: &Scene, name: &'static str, form: &Form) -> Third {
     let users: Vec<String> = (0..form.users).map(|number| format!("{name}-{number}")).collect();
     let mut phones = BTreeMap::new();
     for some in users.chunks(10) {
-        let tokens = join_all(some.iter().map(|user| scene.phone(user, "phone"))).await;
+        let tokens = join_all(some.iter().map(|user| scene.android(user, "phone"))).await;
         phones.extend(some.iter().cloned().zip(tokens));
     }
     Third { name, phones }
@@ -161,13 +161,18 @@ async fn load(
 
 /// How many messages a phone tells of, alone or in its summary.
 fn told(phone: Option<Phone>) -> usize {
-    let count = |data: &serde_json::Value| data["count"].as_u64().map_or(1, |count| count as usize);
+    let count = |data: &Value| number(&data["count"]).map_or(1, |count| count as usize);
     phone.map_or(0, |phone| phone.alerts.iter().map(|shown| count(&shown.data)).sum())
+}
+
+/// FCM carries numbers as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn shows_twice(phone: &Phone) -> bool {
     let alone = phone.alerts.iter().filter(|shown| shown.data["count"].is_null());
-    let mut seqs: Vec<i64> = alone.filter_map(|shown| shown.data["seq"].as_i64()).collect();
+    let mut seqs: Vec<u64> = alone.filter_map(|shown| number(&shown.data["seq"])).collect();
     let all = seqs.len();
     seqs.sort_unstable();
     seqs.dedup();

@@ -137,7 +137,7 @@ pub async fn group(at: SocketAddr, members: &[&str]) -> String {
     for user in members {
         http(at, user, Method::GET, "/v1/me", None).await;
     }
-    let body = json!({"kind": "group", "title": "Team", "members": members});
+    let body = json!({"kind": "group", "title": "Team", "member_ids": members});
     let (status, made) = http(at, members[0], Method::POST, "/v1/conversations", Some(body)).await;
     assert!((200..300).contains(&status), "{made}");
     made["id"].as_str().expect("an id").to_owned()

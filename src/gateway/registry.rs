@@ -91,7 +91,7 @@ impl Registry {
         self.users.of(user).contains_key(user)
     }
 
-    pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Session)) {
+    pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Arc<Session>)) {
         if let Some(local) = self.users.of(user).get(user) {
             for session in &local.sessions {
                 visit(session);

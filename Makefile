@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench bench-short chaos image-test docs
+.PHONY: help run test lint unit integration web ops bench bench-short chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,8 +46,29 @@ bench: ## Measure the embedded server and the roles against a bare relay; prints
 chaos: ## Kill each part at random moments under load for a long time; prints what was lost
 	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact fault::chaos::twenty_kills_of_each_part_lose_nothing
 
+drain: ## Replace two gateways under 5,000 sockets and 1,000 messages a second; prints what clients noticed
+	TIDINGS_DRAIN=long $(CARGO) test --test it -- --nocapture --exact \
+	  fault::drain::gateways_are_replaced_one_after_the_other_without_a_storm_or_a_loss
+
+upgrade-test: ## Run the journeys with the release before on this release's schema
+	./scripts/upgrade-test.sh
+
+chaos-push: ## Kill worker and push stage again and again while phones are to ring; prints what they show
+	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact push::chaos::kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice
+
 image-test: ## Build the container image for real with buildah and start it
 	./scripts/image-test.sh
 
-docs: ## Write the documents that are generated from the code
+api-fuzz: ## Hold a running server against its OpenAPI document with schemathesis
+	./scripts/api-fuzz.sh
+
+autobahn: ## Run the Autobahn WebSocket cases
+	./scripts/autobahn.sh
+
+fuzz: ## Fuzz client frames, queue payloads and tokens, ten minutes each
+	./scripts/fuzz.sh
+
+docs: ## Write the documents that are generated from the code and from a running server
 	$(CARGO) run -q -- check-config --markdown > docs/configuration.md
+	TIDINGS_WRITE_DOCUMENTS=1 $(CARGO) test --lib documents_that_are_checked_in
+	TIDINGS_WRITE_DOCUMENTS=1 $(CARGO) test --test it reference_shows_every_frame

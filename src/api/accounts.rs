@@ -3,6 +3,7 @@
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::extract::Json;
 use super::{Accounts, Api};
@@ -13,7 +14,7 @@ use crate::model::{Profile, Timestamp, UserId};
 use crate::protocol::ErrorCode;
 use crate::store::NewAccount;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct NewAccountRequest {
     user_id: UserId,
     password: String,
@@ -21,7 +22,7 @@ pub struct NewAccountRequest {
 }
 
 /// A user who is signed in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct SignedIn {
     pub user: Profile,
     pub token: String,
@@ -31,7 +32,9 @@ pub struct SignedIn {
 /// Longest display name, in characters.
 pub const MAX_NAME: usize = 128;
 
-/// `POST /v1/accounts`
+/// Signs up, where built-in accounts are switched on.
+#[utoipa::path(post, path = "/v1/accounts", security(()),
+    responses((status = 201, body = SignedIn), (status = 409), (status = 429)))]
 pub async fn create(
     State(api): State<Api>,
     Extension(arrival): Extension<Arrival>,

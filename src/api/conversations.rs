@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Caller;
@@ -20,12 +21,12 @@ use crate::store::{Created, NewGroup, PageOf};
 const MAX_TITLE: usize = 256;
 const PAGE: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     after: Option<ConversationId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ConversationList {
     conversations: Vec<Conversation>,
     /// Send it as `after` for the next page.
@@ -33,7 +34,8 @@ pub struct ConversationList {
     next: Option<ConversationId>,
 }
 
-/// `GET /v1/conversations`
+/// The conversations that one is a member of, a page at a time.
+#[utoipa::path(get, path = "/v1/conversations", params(ListQuery), responses((status = 200, body = ConversationList)))]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -45,7 +47,7 @@ pub async fn list(
     Ok(axum::Json(ConversationList { conversations, next }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct NewConversationRequest {
     kind: ConversationKind,
     user_id: Option<UserId>,
@@ -55,7 +57,9 @@ pub struct NewConversationRequest {
     client_id: Option<ClientId>,
 }
 
-/// `POST /v1/conversations`
+/// Makes a conversation. 200 when it was there already: the direct one, or a retry with the same `client_id`.
+#[utoipa::path(post, path = "/v1/conversations",
+    responses((status = 201, body = Conversation), (status = 200, body = Conversation), (status = 404)))]
 pub async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -158,7 +162,8 @@ fn check_title(title: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `GET /v1/conversations/{id}`
+/// A conversation as one sees it.
+#[utoipa::path(get, path = "/v1/conversations/{id}", params(("id" = ConversationId, Path)), responses((status = 200, body = Conversation)))]
 pub async fn read(
     State(api): State<Api>,
     caller: Caller,
@@ -167,13 +172,15 @@ pub async fn read(
     Ok(axum::Json(api.conversation(id, &caller.user_id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct TitleRequest {
     title: String,
     client_id: Option<ClientId>,
 }
 
-/// `PATCH /v1/conversations/{id}`
+/// Changes the title.
+#[utoipa::path(patch, path = "/v1/conversations/{id}", params(("id" = ConversationId, Path)),
+    responses((status = 200, body = Conversation), (status = 409)))]
 pub async fn change(
     State(api): State<Api>,
     caller: Caller,

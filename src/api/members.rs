@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Caller;
@@ -20,13 +21,13 @@ use crate::store::Preferences;
 const PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     after: Option<UserId>,
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct MemberList {
     members: Vec<Member>,
     /// Send it as `after` for the next page.
@@ -34,7 +35,9 @@ pub struct MemberList {
     next: Option<UserId>,
 }
 
-/// `GET /v1/conversations/{id}/members`
+/// The members, a page at a time.
+#[utoipa::path(get, path = "/v1/conversations/{id}/members",
+    params(("id" = ConversationId, Path), ListQuery), responses((status = 200, body = MemberList)))]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -51,14 +54,16 @@ pub async fn list(
     Ok(axum::Json(MemberList { members, next }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct AddRequest {
     user_ids: Vec<UserId>,
     role: Option<Role>,
     client_id: Option<ClientId>,
 }
 
-/// `POST /v1/conversations/{id}/members`
+/// Adds many members at once, by one entry.
+#[utoipa::path(post, path = "/v1/conversations/{id}/members", params(("id" = ConversationId, Path)),
+    responses((status = 200, body = Conversation), (status = 409)))]
 pub async fn add(
     State(api): State<Api>,
     caller: Caller,
@@ -77,12 +82,14 @@ pub async fn add(
     Ok(axum::Json(api.conversation(id, &caller.user_id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct PutRequest {
     role: Option<Role>,
 }
 
-/// `PUT /v1/conversations/{id}/members/{user_id}`
+/// Adds a member, or gives one another role.
+#[utoipa::path(put, path = "/v1/conversations/{id}/members/{user_id}",
+    responses((status = 200, body = Conversation), (status = 409)))]
 pub async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -111,7 +118,9 @@ pub async fn put(
     Ok(axum::Json(api.conversation(id, &caller.user_id).await?))
 }
 
-/// `DELETE /v1/conversations/{id}/members/{user_id}`
+/// Removes a member; of oneself: leaves.
+#[utoipa::path(delete, path = "/v1/conversations/{id}/members/{user_id}",
+    responses((status = 204), (status = 409)))]
 pub async fn remove(
     State(api): State<Api>,
     caller: Caller,
@@ -132,14 +141,16 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct PreferencesRequest {
     notify: Option<Notify>,
     #[serde(default, deserialize_with = "given")]
     muted_until: Option<Option<Timestamp>>,
 }
 
-/// `PATCH /v1/conversations/{id}/members/me`
+/// What of a conversation is to ring.
+#[utoipa::path(patch, path = "/v1/conversations/{id}/members/me", params(("id" = ConversationId, Path)),
+    responses((status = 200, body = Conversation)))]
 pub async fn prefer(
     State(api): State<Api>,
     caller: Caller,

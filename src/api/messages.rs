@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Caller;
@@ -11,23 +12,27 @@ use super::extract::{Json, Path, Query};
 use crate::gateway::Problem;
 use crate::gateway::commands::{Destination, Draft, range};
 use crate::model::{ClientId, ConversationId, PushOverride, Seq, UserId};
-use crate::protocol::{Message, encode_part};
+use crate::protocol::{ErrorCode, Message, encode_part};
+use crate::push::payload::{ServerPush, ServerPushError};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct HistoryQuery {
     before: Option<Seq>,
     after: Option<Seq>,
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct MessageList {
+    #[schema(value_type = Vec<Message>)]
     messages: Vec<Box<RawValue>>,
     has_more: bool,
     first_seq: Seq,
 }
 
-/// `GET /v1/conversations/{id}/messages`
+/// History: before a seq, after one, or the end.
+#[utoipa::path(get, path = "/v1/conversations/{id}/messages",
+    params(("id" = ConversationId, Path), HistoryQuery), responses((status = 200, body = MessageList)))]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -43,17 +48,18 @@ pub async fn list(
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct SendRequest {
     to: Option<UserId>,
     client_id: ClientId,
     text: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<serde_json::Value>)]
     data: Option<Box<RawValue>>,
     reply_to: Option<Seq>,
     #[serde(default)]
     mentions: Vec<UserId>,
-    push: Option<PushOverride>,
+    push: Option<serde_json::Value>,
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
@@ -61,13 +67,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
 }
 
 /// Durable, will get a seq.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AcceptedBody {
     client_id: ClientId,
     conversation_id: ConversationId,
 }
 
-/// `POST /v1/conversations/{id}/messages`
+/// Sends a message; 202 when it is durable.
+#[utoipa::path(post, path = "/v1/conversations/{id}/messages", params(("id" = ConversationId, Path)),
+    responses((status = 202, body = AcceptedBody), (status = 429)))]
 pub async fn send(
     State(api): State<Api>,
     caller: Caller,
@@ -77,7 +85,9 @@ pub async fn send(
     api.send(caller, Destination::Conversation(id), request).await
 }
 
-/// `POST /v1/messages`
+/// Sends a message to a user; 202 when it is durable.
+#[utoipa::path(post, path = "/v1/messages",
+    responses((status = 202, body = AcceptedBody), (status = 404), (status = 429)))]
 pub async fn send_to_user(
     State(api): State<Api>,
     caller: Caller,
@@ -87,6 +97,23 @@ pub async fn send_to_user(
     api.send(caller, Destination::User(to), request).await
 }
 
+/// What an application's backend says about the push; checked here, because nobody would hear of it later.
+fn server_push(caller: &Caller, push: &serde_json::Value) -> Result<PushOverride, Problem> {
+    if !caller.by_server {
+        let message = "`push` is for application backends with a server key";
+        return Err(Problem::new(ErrorCode::Forbidden, message));
+    }
+    match ServerPush::parse(push) {
+        Ok(push) => Ok(push.into()),
+        Err(error @ (ServerPushError::DataTooLarge | ServerPushError::TextTooLarge)) => {
+            Err(Problem::new(ErrorCode::TooLarge, error.to_string()))
+        }
+        Err(error @ (ServerPushError::Malformed(_) | ServerPushError::ReservedName(_))) => {
+            Err(Problem::bad_request(error.to_string()))
+        }
+    }
+}
+
 impl Api {
     async fn send(
         &self,
@@ -94,9 +121,7 @@ impl Api {
         destination: Destination,
         request: SendRequest,
     ) -> Result<(StatusCode, axum::Json<AcceptedBody>), Problem> {
-        if request.push.is_some() && !caller.by_server {
-            return Err(Problem::bad_request("`push` is for application backends with a server key"));
-        }
+        let push = request.push.map(|push| server_push(&caller, &push)).transpose()?;
         let draft = Draft {
             destination,
             client_id: request.client_id,
@@ -104,7 +129,7 @@ impl Api {
             data: request.data,
             reply_to: request.reply_to,
             mentions: request.mentions,
-            push: request.push,
+            push,
         };
         if !caller.by_server {
             self.gateway.charge(&caller.user_id)?;

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Caller;
@@ -13,18 +14,19 @@ use crate::model::Presence;
 /// Users in one request.
 const MAX_IDS: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct PresenceQuery {
     /// Separated by commas.
     user_ids: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct PresenceList {
     presence: Vec<Presence>,
 }
 
-/// `GET /v1/presence?user_ids=`
+/// Who is online, of those whose presence one may see.
+#[utoipa::path(get, path = "/v1/presence", params(PresenceQuery), responses((status = 200, body = PresenceList)))]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,

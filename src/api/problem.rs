@@ -3,12 +3,15 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::gateway::Problem;
 use crate::protocol::ErrorCode;
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::Caller;
@@ -13,32 +14,35 @@ use crate::model::{Event, EventBody, Target, UserId};
 use crate::protocol::ErrorCode;
 use crate::store::Relation;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Related {
     user_id: UserId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ContactList {
     contacts: Vec<Related>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct BlockList {
     blocks: Vec<Related>,
 }
 
-/// `GET /v1/contacts`
+/// Whom one added: they may see when one is online.
+#[utoipa::path(get, path = "/v1/contacts", responses((status = 200, body = ContactList)))]
 pub async fn contacts(State(api): State<Api>, caller: Caller) -> Result<axum::Json<ContactList>, Problem> {
     Ok(axum::Json(ContactList { contacts: list(&api, Relation::Contact, &caller).await? }))
 }
 
-/// `GET /v1/blocks`
+/// Whom one blocked: they cannot write to one directly.
+#[utoipa::path(get, path = "/v1/blocks", responses((status = 200, body = BlockList)))]
 pub async fn blocks(State(api): State<Api>, caller: Caller) -> Result<axum::Json<BlockList>, Problem> {
     Ok(axum::Json(BlockList { blocks: list(&api, Relation::Block, &caller).await? }))
 }
 
-/// `GET /v1/contacts/{user_id}`
+/// Whether a user is on the list; 404 when not.
+#[utoipa::path(get, path = "/v1/contacts/{user_id}", params(("user_id" = UserId, Path)), responses((status = 200, body = Related)))]
 pub async fn contact(
     State(api): State<Api>,
     caller: Caller,
@@ -47,7 +51,8 @@ pub async fn contact(
     read(&api, Relation::Contact, &caller, other).await
 }
 
-/// `PUT /v1/contacts/{user_id}`
+/// Adds a user to the list.
+#[utoipa::path(put, path = "/v1/contacts/{user_id}", params(("user_id" = UserId, Path)), responses((status = 204)))]
 pub async fn add_contact(
     State(api): State<Api>,
     caller: Caller,
@@ -56,7 +61,8 @@ pub async fn add_contact(
     add(&api, Relation::Contact, caller, other).await
 }
 
-/// `DELETE /v1/contacts/{user_id}`
+/// Takes a user off the list.
+#[utoipa::path(delete, path = "/v1/contacts/{user_id}", params(("user_id" = UserId, Path)), responses((status = 204)))]
 pub async fn remove_contact(
     State(api): State<Api>,
     caller: Caller,
@@ -65,7 +71,8 @@ pub async fn remove_contact(
     remove(&api, Relation::Contact, caller, other).await
 }
 
-/// `GET /v1/blocks/{user_id}`
+/// Whether a user is on the list; 404 when not.
+#[utoipa::path(get, path = "/v1/blocks/{user_id}", params(("user_id" = UserId, Path)), responses((status = 200, body = Related)))]
 pub async fn block(
     State(api): State<Api>,
     caller: Caller,
@@ -74,7 +81,8 @@ pub async fn block(
     read(&api, Relation::Block, &caller, other).await
 }
 
-/// `PUT /v1/blocks/{user_id}`
+/// Adds a user to the list.
+#[utoipa::path(put, path = "/v1/blocks/{user_id}", params(("user_id" = UserId, Path)), responses((status = 204)))]
 pub async fn add_block(
     State(api): State<Api>,
     caller: Caller,
@@ -83,7 +91,8 @@ pub async fn add_block(
     add(&api, Relation::Block, caller, other).await
 }
 
-/// `DELETE /v1/blocks/{user_id}`
+/// Takes a user off the list.
+#[utoipa::path(delete, path = "/v1/blocks/{user_id}", params(("user_id" = UserId, Path)), responses((status = 204)))]
 pub async fn remove_block(
     State(api): State<Api>,
     caller: Caller,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::accounts::{SignedIn, password_problem};
@@ -17,13 +18,15 @@ use crate::model::{Event, EventBody, SessionId, Target, Timestamp, UserId};
 use crate::protocol::ErrorCode;
 use crate::store::Session;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct SignInRequest {
     user_id: UserId,
     password: String,
 }
 
-/// `POST /v1/sessions`
+/// Signs in with a password.
+#[utoipa::path(post, path = "/v1/sessions", security(()),
+    responses((status = 200, body = SignedIn), (status = 401), (status = 429)))]
 pub async fn create(
     State(api): State<Api>,
     Extension(arrival): Extension<Arrival>,
@@ -43,7 +46,8 @@ pub async fn create(
     Ok(axum::Json(api.sign_in(request.user_id).await?))
 }
 
-/// `DELETE /v1/sessions`
+/// Signs out: the token ends, its sockets close, its device is unbound.
+#[utoipa::path(delete, path = "/v1/sessions", security(("user_token" = [])), responses((status = 204), (status = 400)))]
 pub async fn end(State(api): State<Api>, caller: Caller) -> Result<StatusCode, Problem> {
     let Some(session) = caller.sign_in else {
         return Err(Problem::bad_request("this token belongs to no sign-in of a built-in account"));

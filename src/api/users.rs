@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Backend, Caller};
@@ -14,18 +15,19 @@ use crate::model::{Event, EventBody, Profile, Target, Timestamp, UserId};
 /// Users in one request.
 const MAX_IDS: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     /// Separated by commas.
     ids: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct UserList {
     users: Vec<Profile>,
 }
 
-/// `GET /v1/users?ids=`
+/// Public profiles.
+#[utoipa::path(get, path = "/v1/users", params(ListQuery), responses((status = 200, body = UserList)))]
 pub async fn list(
     State(api): State<Api>,
     _: Caller,
@@ -45,7 +47,9 @@ pub fn ids(list: &str, most: usize) -> Result<Vec<UserId>, Problem> {
     }
 }
 
-/// `PUT /v1/users/{id}`
+/// Makes a user or changes their profile; one who was deactivated is back.
+#[utoipa::path(put, path = "/v1/users/{id}", params(("id" = UserId, Path)), security(("server_key" = [])),
+    responses((status = 200, body = Profile)))]
 pub async fn put(
     State(api): State<Api>,
     _: Backend,
@@ -55,7 +59,9 @@ pub async fn put(
     Ok(axum::Json(api.gateway.store.provision(&id, &request.change()?).await?))
 }
 
-/// `GET /v1/users/{id}`
+/// A profile.
+#[utoipa::path(get, path = "/v1/users/{id}", params(("id" = UserId, Path)), security(("server_key" = [])),
+    responses((status = 200, body = Profile)))]
 pub async fn read(
     State(api): State<Api>,
     _: Backend,
@@ -65,13 +71,15 @@ pub async fn read(
     profile.map(axum::Json).ok_or_else(no_user)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub struct RemoveQuery {
     #[serde(default)]
     erase: bool,
 }
 
-/// `DELETE /v1/users/{id}`
+/// Deactivates a user, or erases the person: profile, devices, contacts, and the text of their messages.
+#[utoipa::path(delete, path = "/v1/users/{id}",
+    params(("id" = UserId, Path), RemoveQuery), security(("server_key" = [])), responses((status = 204)))]
 pub async fn remove(
     State(api): State<Api>,
     _: Backend,
@@ -88,7 +96,9 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /v1/users/{id}/revoke`
+/// Every token issued before now stops working; the sockets close.
+#[utoipa::path(post, path = "/v1/users/{id}/revoke", params(("id" = UserId, Path)), security(("server_key" = [])),
+    responses((status = 204)))]
 pub async fn revoke(
     State(api): State<Api>,
     _: Backend,

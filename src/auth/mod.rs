@@ -13,6 +13,7 @@
 //! Nothing here knows users, sessions or sockets: whether a session still lives, a user is
 //! deactivated, or a token was issued before a revocation is for the caller to compare.
 
+mod ack_tokens;
 mod attempts;
 mod bearer;
 mod claims;
@@ -31,6 +32,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub use ack_tokens::{AckScope, AckTokens, own_secret};
 pub(crate) use attempts::network_of;
 pub use attempts::{AttemptLimiter, AttemptLimits, TooManyAttempts};
 pub use bearer::{BearerError, bearer};

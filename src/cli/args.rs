@@ -140,14 +140,29 @@ pub enum DeadLettersCommand {
 }
 
 /// Stand in for APNs, FCM and Web Push, and show each push that arrives
+///
+/// Real TLS servers with the checks and the refusals of the real ones. Prints the settings with
+/// which `tidings push` or `tidings dev` sends to them, then a line for each push. Keys and
+/// certificates are new at every start.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example: tidings fake-push --topic org.example.chat
+         (set -a; . ./tidings-fake-push/tidings.env; tidings dev)
+What the control port takes is in docs/push.md.")]
 pub struct FakePushArgs {
-    /// Address of the fake APNs; the others take the two ports behind it, 0 any free ones
+    /// Address of the fake APNs; FCM, Web Push and the control port take the three ports behind
+    /// it, with port 0 any free ones
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8190")]
     pub listen: SocketAddr,
-    /// Folder for the generated certificate authority and keys
+    /// Folder for the generated certificate authority, keys and settings
     #[arg(long, value_name = "FOLDER", default_value = "./tidings-fake-push")]
     pub data_dir: PathBuf,
+    /// Topic (bundle id) that the APNs key may push to; several times for several [default: any]
+    #[arg(long = "topic", value_name = "TOPIC")]
+    pub topics: Vec<String>,
+    /// Firebase project
+    #[arg(long, value_name = "NAME", default_value = "tidings-dev")]
+    pub project: String,
 }
 
 fn listen(sources: &mut Sources, address: Option<SocketAddr>) {
@@ -206,6 +221,7 @@ mod tests {
             "dead-letters replay 7 9",
             "dead-letters replay --all",
             "fake-push",
+            "fake-push --listen 127.0.0.1:0 --data-dir /x --topic a --topic b --project p",
         ] {
             assert!(parse(line).is_ok(), "{line}");
         }

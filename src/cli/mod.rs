@@ -61,6 +61,7 @@ pub enum Command {
     Healthcheck(HealthcheckArgs),
     Token(TokenArgs),
     Probe(ProbeArgs),
+    FakePush(FakePushArgs),
 }
 
 /// Why a command ends with another code than 0.
@@ -117,6 +118,7 @@ impl Cli {
             Command::Healthcheck(args) => args.run(&sources),
             Command::Token(args) => args.run(sources),
             Command::Probe(args) => args.run(&sources),
+            Command::FakePush(args) => Ok(roles::fake_push(&args)?),
         }
     }
 }

@@ -11,6 +11,7 @@ pub struct Embedded {
     pub data_dir: PathBuf,
     pub readers: usize,
     pub queue_messages: usize,
+    pub fake_push: bool,
 }
 
 impl Embedded {

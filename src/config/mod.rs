@@ -35,6 +35,8 @@ mod worker;
 
 use serde::{Deserialize, Serialize};
 
+/// How durations are written, for `#[serde(with)]`.
+pub use self::values::duration;
 pub use self::{
     apns::Apns,
     auth::Auth,

@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::Gateway;
 use super::commands::Work;
+use super::frames::{Payload, advise, failure, message, payload, read, refuse};
 use super::handshake::Arrival;
 use super::limits::TokenBucket;
 use super::login::{Identity, Rejected};
@@ -19,9 +20,7 @@ use super::meters;
 use super::outbox::Next;
 use super::session::{NewSession, Problem, Session};
 use crate::model::{SessionId, Timestamp};
-use crate::protocol::{
-    BadFrame, ClientFrame, CloseCode, Encoding, ErrorFrame, Hello, Reconnect, Ref, ServerFrame, encode, parse,
-};
+use crate::protocol::{ClientFrame, CloseCode, Encoding, Hello, Ref};
 use crate::telemetry::metrics::{Direction, FrameType, HandshakeResult, RejectReason, Resumed};
 
 /// What is known of a socket when it opens.
@@ -64,7 +63,7 @@ pub async fn run(gateway: Gateway, mut socket: Box<WebSocket>, opening: Box<Open
     };
     if let Some(code) = code {
         linger.ask();
-        Box::pin(close(&mut socket, code, gateway.settings.gateway.close_timeout)).await;
+        Box::pin(closing_handshake(&mut socket, code, gateway.settings.gateway.close_timeout)).await;
     }
     metrics.gateway.connections.dec();
     metrics.gateway.connections_closed_total.get(meters::closing(code.unwrap_or(CloseCode::Normal))).inc();
@@ -72,7 +71,7 @@ pub async fn run(gateway: Gateway, mut socket: Box<WebSocket>, opening: Box<Open
 }
 
 /// Says why, and gives the peer a moment to say that it heard.
-async fn close(socket: &mut WebSocket, code: CloseCode, timeout: std::time::Duration) {
+pub async fn closing_handshake(socket: &mut WebSocket, code: CloseCode, timeout: std::time::Duration) {
     let frame = CloseFrame { code: code.number(), reason: Utf8Bytes::from_static(code.reason()) };
     let closing = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
@@ -399,78 +398,6 @@ impl BadFrames {
         self.count += 1;
         if self.count >= limit { Err(CloseCode::TooManyBadFrames) } else { Ok(()) }
     }
-}
-
-/// A data message of the peer.
-struct Payload {
-    bytes: Bytes,
-    text: bool,
-}
-
-/// `None` for control frames, which the library answers.
-fn payload(message: Message) -> Option<Payload> {
-    match message {
-        Message::Text(text) => Some(Payload { bytes: text.into(), text: true }),
-        Message::Binary(bytes) => Some(Payload { bytes, text: false }),
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
-    }
-}
-
-fn read(encoding: Encoding, payload: &Payload) -> Result<(Option<Ref>, ClientFrame), BadFrame> {
-    let bad = |message: &str| BadFrame {
-        reference: None,
-        code: crate::protocol::ErrorCode::BadRequest,
-        message: message.to_owned(),
-        client_id: None,
-    };
-    match (encoding, payload.text) {
-        (Encoding::Json, false) => return Err(bad("tidings.v1.json speaks in text frames")),
-        (Encoding::MessagePack, true) => return Err(bad("tidings.v1.msgpack speaks in binary frames")),
-        (Encoding::Json, true) | (Encoding::MessagePack, false) => {}
-    }
-    let json = encoding.to_json(&payload.bytes).ok_or_else(|| bad("not the MessagePack of a JSON object"))?;
-    parse(&json)
-}
-
-fn message(encoding: Encoding, frame: Bytes) -> Message {
-    match encoding {
-        Encoding::Json => match Utf8Bytes::try_from(frame) {
-            Ok(text) => Message::Text(text),
-            Err(_) => Message::Text(Utf8Bytes::from_static("{\"type\":\"error\",\"code\":\"internal\"}")),
-        },
-        Encoding::MessagePack => Message::Binary(frame),
-    }
-}
-
-/// The code for a socket that failed; `None` when the peer is gone.
-fn failure(error: axum::Error) -> Option<CloseCode> {
-    let error = error.into_inner();
-    match error.downcast_ref::<tungstenite::Error>()? {
-        tungstenite::Error::Capacity(_) => Some(CloseCode::TooLarge),
-        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) => Some(CloseCode::Protocol),
-        tungstenite::Error::Utf8(_) => Some(CloseCode::InvalidText),
-        _ => None,
-    }
-}
-
-async fn refuse(socket: &mut WebSocket, encoding: Encoding, reference: Option<&Ref>, problem: &Problem) {
-    let frame = ServerFrame::Error(ErrorFrame {
-        reference: reference.map(|text| &**text),
-        client_id: None,
-        conversation_id: None,
-        code: problem.code,
-        message: &problem.message,
-        retry_after_ms: problem.retry_after_ms,
-    });
-    // A peer that is gone needs no answer.
-    let _ = socket.send(message(encoding, encoding.from_json(&encode(&frame)))).await;
-}
-
-async fn advise(socket: &mut WebSocket, encoding: Encoding, after_ms: u64, reason: &str) {
-    let frame = ServerFrame::Reconnect(Reconnect { after_ms, reason });
-    // A peer that is gone needs no advice.
-    let _ = socket.send(message(encoding, encoding.from_json(&encode(&frame)))).await;
 }
 
 #[cfg(test)]

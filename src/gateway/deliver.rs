@@ -93,6 +93,9 @@ impl Gateway {
         for event in events {
             match event.body {
                 EventBody::Frame { json, stamp, except, received_ms } => {
+                    if let Some(stamp) = stamp.as_ref().filter(|stamp| stamp.seq > Seq::ZERO) {
+                        self.journal.note(stamp, Timestamp::now());
+                    }
                     let shared = Shared::new(json);
                     let to = Recipients { except: except.as_ref(), stamp };
                     self.deliver_frame(&event.target, &shared, &to).await;
@@ -112,6 +115,7 @@ impl Gateway {
                     self.expel(&event.target, deactivated, session);
                 }
                 EventBody::Forget => self.forget(&event.target),
+                EventBody::Answer { request, json } => self.answers.give(request, json),
             }
         }
     }

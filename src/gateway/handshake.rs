@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -30,13 +31,15 @@ const READ_BUFFER: usize = 512;
 /// Past this, frames are written while more are being put together.
 const WRITE_BUFFER: usize = 8 * 1024;
 
-/// `GET /v1/ws`
+/// Upgrades to a WebSocket.
+#[utoipa::path(get, path = "/v1/ws", tag = "socket", security((), ("user_token" = [])),
+    responses((status = 101), (status = 426, description = "No upgrade was asked for.")))]
 pub async fn upgrade(
     State(gateway): State<Gateway>,
     Extension(arrival): Extension<Arrival>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
@@ -54,21 +57,25 @@ pub async fn upgrade(
             };
             let opening = Box::new(Opening { encoding: encoding.encoding, identity, arrival });
             let limit = gateway.settings.gateway.max_frame_bytes;
-            upgrade
-                .read_buffer_size(READ_BUFFER)
-                .write_buffer_size(WRITE_BUFFER)
-                .max_frame_size(limit)
-                .max_message_size(limit)
-                .on_upgrade(move |socket: WebSocket| {
-                    let tasks = gateway.tasks.clone();
-                    tasks.track_future(connection::run(gateway, Box::new(socket), opening))
-                })
+            configured(upgrade, limit).on_upgrade(move |socket: WebSocket| {
+                let tasks = gateway.tasks.clone();
+                tasks.track_future(connection::run(gateway, Box::new(socket), opening))
+            })
         }
         Err(Refused { status, reason, problem }) => {
             gateway.metrics.gateway.connections_rejected_total.get(reason).inc();
             crate::api::problem(status, &problem)
         }
     }
+}
+
+/// How every socket is read and written; frames and messages up to `limit` bytes.
+pub fn configured(upgrade: WebSocketUpgrade, limit: usize) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_frame_size(limit)
+        .max_message_size(limit)
 }
 
 /// A rejected upgrade says by its headers what it wants.

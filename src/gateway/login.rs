@@ -8,7 +8,7 @@ use super::Gateway;
 use super::access::look_up_failed;
 use super::coalesce::Coalescer;
 use super::session::{Problem, Session};
-use crate::auth::{Claims, TokenError};
+use crate::auth::{AckScope, Claims, TokenError};
 use crate::model::{
     Admission, Conversation, ConversationId, Denial, Membership, Seq, SessionId, Timestamp, UserId,
 };
@@ -103,19 +103,36 @@ impl Gateway {
     /// # Errors
     /// The token is not good, or not for this.
     pub async fn verify(&self, token: &str) -> Result<Identity, Rejected> {
-        let claims = self.verifier.verify(token, SystemTime::now()).await.map_err(|error| {
-            if error.is_retryable() {
-                Rejected::Later(Duration::from_secs(1))
-            } else {
-                Rejected::Token(error)
-            }
-        })?;
-        let mut identity = identity(claims)?;
+        let mut identity = identity(self.claims(token).await?)?;
         if identity.expires_at <= Timestamp::now() {
             // Past its end by this clock and good all the same: its socket lives as long as another clock may say.
             identity.expires_at = identity.expires_at.plus(self.verifier.leeway());
         }
         Ok(identity)
+    }
+
+    async fn claims(&self, token: &str) -> Result<Claims, Rejected> {
+        self.verifier.verify(token, SystemTime::now()).await.map_err(|error| {
+            if error.is_retryable() {
+                Rejected::Later(Duration::from_secs(1))
+            } else {
+                Rejected::Token(error)
+            }
+        })
+    }
+
+    /// Who the token is of, and what it may acknowledge when it is for nothing else.
+    ///
+    /// # Errors
+    /// The token is not good, or not for this.
+    pub async fn verify_ack(&self, token: &str) -> Result<(Identity, Option<AckScope>), Rejected> {
+        let mut claims = self.claims(token).await?;
+        let scope = match claims.scope.take() {
+            None => None,
+            // For something else: the rest of the token does not matter.
+            Some(scope) => Some(AckScope::parse(&scope).ok_or(Rejected::Token(TokenError::BadSubject))?),
+        };
+        Ok((identity(claims)?, scope))
     }
 
     /// Whether they may still come in.
@@ -225,6 +242,9 @@ impl Gateway {
         if let Some(groups) = self.registry.remove(session) {
             self.routes.user(session.user_id.clone()).await;
             self.routes.groups(groups).await;
+        } else if session.is_active() {
+            // Those that are left may all be in the background.
+            self.routes.user(session.user_id.clone()).await;
         }
         let free = self.watchers.forget(session.id);
         let gateway = *self.subscribed.borrow();

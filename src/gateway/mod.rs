@@ -4,14 +4,18 @@
 //! syncs it, [`commands`] do what its frames ask for, [`outbox`] holds what waits to be written.
 
 pub mod access;
+mod answers;
+mod clears;
 mod coalesce;
 pub mod commands;
 mod connection;
 mod deliver;
 mod drain;
 mod ephemeral;
+mod frames;
 pub mod handshake;
 mod ingress;
+mod journal;
 mod late;
 mod limits;
 mod linger;
@@ -20,6 +24,7 @@ mod meters;
 mod outbox;
 mod pace;
 mod positions;
+mod probe;
 mod rates;
 mod registry;
 mod requests;
@@ -37,8 +42,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::Access;
+use self::answers::Answers;
 use self::ephemeral::Ephemeral;
 use self::ingress::Ingress;
+use self::journal::Journal;
 use self::late::Late;
 use self::login::Logins;
 use self::pace::Paces;
@@ -51,11 +58,15 @@ use self::watchers::Watchers;
 use crate::auth::Verifier;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::model::GatewayId;
+use crate::model::{ConversationId, GatewayId, Seq, Timestamp};
 use crate::queue::{Partitions, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use self::answers::Awaited;
+pub use self::clears::Pushing;
+pub use self::connection::closing_handshake;
+pub use self::frames::failure;
 pub use self::linger::{Linger, Lingering};
 pub use self::session::Problem;
 
@@ -65,6 +76,8 @@ pub struct Parts {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fanout: Arc<dyn Fanout>,
+    /// `None` when push is switched off.
+    pub pushing: Option<Pushing>,
     pub verifier: Arc<Verifier>,
     pub partitions: Partitions,
     pub metrics: Arc<Metrics>,
@@ -99,6 +112,9 @@ pub struct Inner {
     ingress: Ingress,
     watchers: Watchers,
     positions: Positions,
+    pub pushing: Option<Pushing>,
+    journal: Journal,
+    answers: Answers,
     requests: Requests,
     logins: Logins,
     ephemeral: Ephemeral,
@@ -122,7 +138,7 @@ impl Deref for Gateway {
 impl Gateway {
     /// Starts the gateway's own tasks, which end with `stop`.
     pub fn start(parts: Parts, stop: &CancellationToken) -> Self {
-        let Parts { settings, queue, store, fanout, verifier, partitions, metrics } = parts;
+        let Parts { settings, queue, store, fanout, pushing, verifier, partitions, metrics } = parts;
         let registry = Arc::new(Registry::new());
         let gateway = Self(Arc::new(Inner {
             access: Access::new(Arc::clone(&store), settings.gateway.conversation_cache),
@@ -132,6 +148,9 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            pushing,
+            journal: Journal::default(),
+            answers: Answers::default(),
             late: Late::new(settings.gateway.accepted_delay),
             requests: Requests::default(),
             paces: Paces::new(),
@@ -152,6 +171,16 @@ impl Gateway {
         let (late, stop) = (gateway.clone(), stop.clone());
         gateway.tasks.spawn(async move { late.late.run(stop).await });
         gateway
+    }
+
+    /// When an entry came here from the fan-out, of the last ones that did.
+    pub fn came_at(&self, id: ConversationId, seq: Seq) -> Option<Timestamp> {
+        self.journal.came_at(id, seq)
+    }
+
+    /// A request whose answer comes by the fan-out; `None` while the gateway hears nothing.
+    pub fn await_answer(&self) -> Option<Awaited> {
+        self.subscribed.borrow().map(|gateway| self.answers.expect(gateway))
     }
 
     /// Resolves once the gateway hears events.

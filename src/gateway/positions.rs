@@ -19,6 +19,15 @@ pub struct Positions(Mutex<Waiting>);
 struct Waiting {
     positions: HashMap<(ConversationId, UserId), (Seq, Seq)>,
     acknowledged: HashMap<(ConversationId, UserId, Option<DeviceId>, bool), Seq>,
+    /// On which device it was read.
+    readers: HashMap<(ConversationId, UserId), Option<DeviceId>>,
+}
+
+/// What is to be written now.
+struct Moved {
+    positions: Vec<Position>,
+    acknowledged: Vec<Acknowledgement>,
+    readers: HashMap<(ConversationId, UserId), Option<DeviceId>>,
 }
 
 /// Past this many, positions are dropped: clients say them again with the next message that they acknowledge.
@@ -27,8 +36,12 @@ const LIMIT: usize = 200_000;
 const TOGETHER: usize = 1000;
 
 impl Positions {
-    pub fn read(&self, conversation_id: ConversationId, user: &UserId, seq: Seq) {
+    pub fn read(&self, conversation_id: ConversationId, user: &UserId, device: Option<&DeviceId>, seq: Seq) {
         self.note(conversation_id, user, |(read, delivered)| (read.max(seq), delivered.max(seq)));
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.readers.len() < LIMIT {
+            waiting.readers.insert((conversation_id, user.clone()), device.cloned());
+        }
     }
 
     pub fn acknowledged(
@@ -61,7 +74,7 @@ impl Positions {
         }
     }
 
-    fn take(&self) -> (Vec<Position>, Vec<Acknowledgement>) {
+    fn take(&self) -> Moved {
         let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let positions =
             waiting.positions.into_iter().map(|((conversation_id, user_id), (read_seq, delivered_seq))| {
@@ -76,7 +89,8 @@ impl Positions {
                 foreground,
             },
         );
-        (positions.collect(), acknowledged.collect())
+        let (positions, acknowledged) = (positions.collect(), acknowledged.collect());
+        Moved { positions, acknowledged, readers: waiting.readers }
     }
 
     /// Puts back what could not be written.
@@ -105,7 +119,7 @@ impl Gateway {
     }
 
     async fn flush(&self) {
-        let (positions, acknowledged) = self.positions.take();
+        let Moved { positions, acknowledged, readers } = self.positions.take();
         if !acknowledged.is_empty()
             && let Err(error) = self.fanout.acknowledge(&acknowledged).await
         {
@@ -113,7 +127,10 @@ impl Gateway {
         }
         for some in positions.chunks(TOGETHER) {
             match self.store.advance(some).await {
-                Ok(advanced) => self.tell(advanced).await,
+                Ok(advanced) => {
+                    self.clear_phones(&advanced, &readers).await;
+                    self.tell(advanced).await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "gateway.positions");
                     if error.is_retryable() {

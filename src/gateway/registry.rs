@@ -91,6 +91,12 @@ impl Registry {
         self.users.of(user).contains_key(user)
     }
 
+    /// Whether every socket of the user here, of which there is one at least, is in the background.
+    pub fn is_idle(&self, user: &UserId) -> bool {
+        let shard = self.users.of(user);
+        shard.get(user).is_some_and(|local| local.sessions.iter().all(|session| !session.is_active()))
+    }
+
     pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Arc<Session>)) {
         if let Some(local) = self.users.of(user).get(user) {
             for session in &local.sessions {

@@ -51,6 +51,7 @@ impl Routes {
             fanout,
             gateway: None,
             users: HashSet::new(),
+            idle: HashSet::new(),
             groups: HashSet::new(),
             failed: HashSet::new(),
             again_at: None,
@@ -59,7 +60,7 @@ impl Routes {
         Self { changes }
     }
 
-    /// A user's first socket came or last one went; returns when the fan-out knows, or is known to be away.
+    /// A user's first socket came, their last one went, or one came to the foreground or left it; returns when the fan-out knows, or is known to be away.
     pub async fn user(&self, user: UserId) {
         self.changed(vec![Key::User(user)]).await;
     }
@@ -93,6 +94,7 @@ struct Keeper {
     gateway: Option<GatewayId>,
     /// What the fan-out knows.
     users: HashSet<UserId>,
+    idle: HashSet<UserId>,
     groups: HashSet<ConversationId>,
     /// What the fan-out could not be told yet.
     failed: HashSet<Key>,
@@ -127,6 +129,7 @@ impl Keeper {
                     Change::Gateway(gateway, done) => {
                         self.gateway = Some(gateway);
                         self.users.clear();
+                        self.idle.clear();
                         self.groups.clear();
                         keys.extend(self.registry.users().into_iter().map(Key::User));
                         keys.extend(self.registry.groups().into_iter().map(Key::Group));
@@ -173,20 +176,33 @@ impl Keeper {
     async fn settle(&mut self, keys: &[Key]) -> Result<(), FanoutError> {
         let Some(gateway) = self.gateway else { return Ok(()) };
         let (mut came, mut went, mut opened, mut closed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut dozed, mut woke) = (Vec::new(), Vec::new());
         for key in keys {
             match key {
                 Key::User(user) => {
                     sort(user, self.registry.is_connected(user), &self.users, &mut came, &mut went);
+                    sort(user, self.registry.is_idle(user), &self.idle, &mut dozed, &mut woke);
                 }
                 Key::Group(group) => {
                     sort(group, self.registry.has_group(*group), &self.groups, &mut opened, &mut closed);
                 }
             }
         }
+        // Whoever is back is woken before anything else can fail: their acknowledgement is waited for again.
+        if !woke.is_empty() {
+            self.fanout.unregister_idle(gateway, &woke).await?;
+            for user in &woke {
+                self.idle.remove(user);
+            }
+        }
         if !came.is_empty() {
             self.fanout.register_users(gateway, &came).await?;
             self.users.extend(came.iter().cloned());
             self.announce(&came).await?;
+        }
+        if !dozed.is_empty() {
+            self.fanout.register_idle(gateway, &dozed).await?;
+            self.idle.extend(dozed);
         }
         if !opened.is_empty() {
             self.fanout.register_groups(gateway, &opened).await?;

@@ -1,10 +1,11 @@
 //! Conversations and their members.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ConversationId, Seq, Timestamp, UserId};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationKind {
     /// Two members for ever.
@@ -27,7 +28,7 @@ impl ConversationKind {
 }
 
 /// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Owner,
@@ -52,7 +53,7 @@ impl Role {
 }
 
 /// What of a conversation rings a member's phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Notify {
     All,
@@ -72,7 +73,7 @@ impl Notify {
 }
 
 /// One member, as the other members see them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Member {
     pub user_id: UserId,
     pub role: Role,
@@ -85,7 +86,7 @@ pub struct Member {
 }
 
 /// A conversation as one of its members sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Conversation {
     pub id: ConversationId,
     pub kind: ConversationKind,

@@ -1,10 +1,11 @@
 //! Devices that can be reached by push.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DeviceId, SessionId, Timestamp};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     Apns,
@@ -24,10 +25,9 @@ impl Platform {
 }
 
 /// Which of Apple's two worlds a token belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    #[default]
     Production,
     Sandbox,
 }
@@ -43,12 +43,14 @@ impl Environment {
 }
 
 /// A registered device. The token stays inside: it is never serialised.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Device {
     pub device_id: DeviceId,
     pub platform: Platform,
     pub app_id: String,
-    pub environment: Environment,
+    /// `None` when the app did not say: both worlds are tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
     #[serde(skip)]
     pub token: String,
     /// The sign-in that the device is bound to; signing out unbinds it.

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{ClientId, ConversationId, GatewayId, MessageId, Role, Seq, SessionId, Timestamp, UserId};
 
 /// What an entry does to its conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     Text,
@@ -76,7 +77,7 @@ pub struct Body {
 }
 
 /// What an application's backend may say about the push of one message.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PushOverride {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,

@@ -59,6 +59,8 @@ pub enum EventBody {
         conversation_id: ConversationId,
         result: Result<Seq, Refusal>,
     },
+    /// The push stage's answer, as JSON, to a request of the target gateway.
+    Answer { request: SessionId, json: Bytes },
     /// Live delivery may have missed something.
     Resync { reason: String },
     /// The target's users lost their right to be connected: close their sockets and forget what is cached of them.

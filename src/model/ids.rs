@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
+
+use super::Timestamp;
 
 /// Why a string is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +25,9 @@ fn parse_name(value: &str) -> Result<Arc<str>, InvalidId> {
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String")]
+        #[schema(value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -61,8 +65,9 @@ macro_rules! name_id {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
+        #[schema(value_type = String, format = "uuid")]
         pub struct $name(Uuid);
 
         impl $name {
@@ -113,7 +118,7 @@ name_id!(
     DeviceId
 );
 uuid_id!(
-    /// A conversation. A direct one has the id that its two users give it, see [`ConversationId::direct`].
+    /// A conversation. A direct one has the id that its two users give it.
     ConversationId
 );
 uuid_id!(
@@ -156,9 +161,19 @@ impl ConversationId {
     }
 }
 
+impl MessageId {
+    /// When it was made; `None` for one that does not say.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let millis = seconds.checked_mul(1000)?.checked_add(u64::from(nanos / 1_000_000))?;
+        i64::try_from(millis).ok().map(Timestamp::from_millis)
+    }
+}
+
 /// A place in a conversation's log: 1, 2, 3, … with none missing; 0 is before the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = i64, minimum = 0)]
 pub struct Seq(i64);
 
 impl Seq {
@@ -212,6 +227,14 @@ mod tests {
         let one = ConversationId::direct(&user("ab"), &user("c"));
         let other = ConversationId::direct(&user("a"), &user("bc"));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_message_id_says_when_it_was_made() {
+        let before = Timestamp::now();
+        let made = MessageId::new().made_at().unwrap();
+        assert!(made >= before && made <= Timestamp::now());
+        assert_eq!(MessageId::from_uuid(Uuid::nil()).made_at(), None);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Users: profiles, whether they may come in, whether they are there.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{SessionId, Timestamp, UserId};
 
 /// What others may know of a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Profile {
     pub id: UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +37,7 @@ pub enum Denial {
     Revoked,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Online,
@@ -44,7 +45,7 @@ pub enum Status {
 }
 
 /// Whether a user has a socket anywhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Presence {
     pub user_id: UserId,
     pub status: Status,

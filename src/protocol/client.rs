@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::ErrorCode;
 use crate::model::{ClientId, ConversationId, DeviceId, Seq, UserId};
@@ -15,25 +16,41 @@ use crate::model::{ClientId, ConversationId, DeviceId, Seq, UserId};
 /// The `ref` of a request: any string up to 64 characters, returned with the answer.
 pub type Ref = Box<str>;
 
-#[derive(Debug)]
+/// The names of the variants are the types of the frames.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum ClientFrame {
+    /// The first frame: who this is, and how far every conversation was read.
     Hello(Box<Hello>),
+    /// A message, to a conversation or to a user.
     Send(Box<Send>),
+    /// A new text for one's own message.
     Edit(Edit),
+    /// Takes a message away.
     Delete(Delete),
+    /// An emoji under a message, or taken back.
     React(React),
+    /// This device has everything up to a seq.
     Ack(Ack),
+    /// This user has read up to a seq.
     Read(Read),
+    /// This user is typing.
     Typing(TypingNotice),
+    /// Asks for messages before or after a seq, or for the last ones.
     History(HistoryRequest),
+    /// Asks for what is missing after these cursors.
     Sync(SyncRequest),
+    /// Asks who is online, and to be told of changes while this socket lives.
     Presence(PresenceRequest),
+    /// In the foreground or not.
     State(StateChange),
+    /// A fresh token of the same user, before the old one expires.
     Auth(Auth),
+    /// Asks for a `pong`.
     Ping,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Hello {
     pub token: Option<String>,
     pub device_id: Option<DeviceId>,
@@ -42,37 +59,39 @@ pub struct Hello {
     pub active: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Send {
     pub conversation_id: Option<ConversationId>,
     pub to: Option<UserId>,
     pub client_id: ClientId,
     pub text: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub data: Option<Box<RawValue>>,
     pub reply_to: Option<Seq>,
     #[serde(default)]
     pub mentions: Vec<UserId>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Edit {
     pub conversation_id: ConversationId,
     pub client_id: ClientId,
     pub target_seq: Seq,
     pub text: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub data: Option<Box<RawValue>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Delete {
     pub conversation_id: ConversationId,
     pub client_id: ClientId,
     pub target_seq: Seq,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct React {
     pub conversation_id: ConversationId,
     pub client_id: ClientId,
@@ -82,24 +101,24 @@ pub struct React {
     pub remove: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Ack {
     pub conversation_id: ConversationId,
     pub seq: Seq,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Read {
     pub conversation_id: ConversationId,
     pub seq: Seq,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct TypingNotice {
     pub conversation_id: ConversationId,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct HistoryRequest {
     pub conversation_id: ConversationId,
     pub before: Option<Seq>,
@@ -107,22 +126,22 @@ pub struct HistoryRequest {
     pub limit: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct SyncRequest {
     pub cursors: HashMap<ConversationId, Seq>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct PresenceRequest {
     pub user_ids: Vec<UserId>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct StateChange {
     pub active: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Auth {
     pub token: String,
 }

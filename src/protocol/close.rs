@@ -24,6 +24,22 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    pub const ALL: [Self; 13] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::Protocol,
+        Self::InvalidText,
+        Self::TooLarge,
+        Self::Restarting,
+        Self::TryAgainLater,
+        Self::TooManyBadFrames,
+        Self::Unauthenticated,
+        Self::Expelled,
+        Self::NoHello,
+        Self::RateLimited,
+        Self::SlowConsumer,
+    ];
+
     pub const fn number(self) -> u16 {
         match self {
             Self::Normal => 1000,

@@ -2,14 +2,15 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::model::{
     Body, ClientId, ConversationId, Entry, EntryKind, MessageId, NewEntry, Reaction, Role, Seq, Timestamp,
     UserId,
 };
 
-/// An entry as it is written.
-#[derive(Serialize)]
+/// An entry of a conversation's log: everything that changes a conversation is one.
+#[derive(Serialize, ToSchema)]
 pub struct Message<'a> {
     #[serde(rename = "type")]
     frame: &'static str,
@@ -23,6 +24,7 @@ pub struct Message<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
     data: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target_seq: Option<Seq>,
@@ -44,6 +46,7 @@ pub struct Message<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "sums")]
+    #[schema(value_type = BTreeMap<String, ReactionSum<'a>>)]
     reactions: &'a [Reaction],
 }
 
@@ -112,20 +115,22 @@ impl Serialize for Messages<'_> {
     }
 }
 
+/// How often an emoji stands under a message.
+#[derive(Serialize, ToSchema)]
+pub struct ReactionSum<'a> {
+    count: i64,
+    /// At most 20 of those who reacted, the earliest first.
+    user_ids: &'a [UserId],
+}
+
 /// Emoji that are shown under one message: with 20 names each they still fit into a frame.
 const EMOJI: usize = 32;
 
 /// `{emoji: {user_ids, count}}`
 fn sums<S: Serializer>(reactions: &&[Reaction], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Sum<'a> {
-        count: i64,
-        user_ids: &'a [UserId],
-    }
-    serializer.collect_map(
-        reactions
-            .iter()
-            .take(EMOJI)
-            .map(|reaction| (&reaction.emoji, Sum { count: reaction.count, user_ids: &reaction.user_ids })),
-    )
+    let sums = reactions.iter().take(EMOJI).map(|reaction| {
+        let Reaction { emoji, count, user_ids } = reaction;
+        (emoji, ReactionSum { count: *count, user_ids })
+    });
+    serializer.collect_map(sums)
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::ErrorCode;
 use crate::model::{ClientId, Conversation, ConversationId, Presence, Seq, SessionId, Timestamp, UserId};
@@ -10,24 +11,36 @@ use crate::model::{ClientId, Conversation, ConversationId, Presence, Seq, Sessio
 /// The longest frame that the server sends, in bytes.
 pub const MAX_SERVER_FRAME: usize = 256 * 1024;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame<'a> {
+    /// The answer to a `hello` or `auth` that was good.
     Welcome(Welcome<'a>),
+    /// The conversations of the user, each with what is missing after its cursor.
     Sync(SyncFrame<'a>),
+    /// What was sent is durable and will get a seq.
     Accepted(Accepted<'a>),
+    /// How far a member has received or read.
     Receipt(Receipt<'a>),
+    /// Somebody is typing.
     Typing(Typing<'a>),
+    /// Somebody is online or not.
     Presence(PresenceFrame<'a>),
+    /// A conversation was made or changed, or this user was added or removed.
     Conversation(ConversationFrame<'a>),
+    /// Messages, ascending.
     History(HistoryFrame<'a>),
+    /// Live delivery may have missed something: send `sync`.
     Resync(Resync<'a>),
+    /// The socket closes soon: connect again after so long.
     Reconnect(Reconnect<'a>),
+    /// Something was not done.
     Error(ErrorFrame<'a>),
+    /// The answer to `ping`.
     Pong(Pong<'a>),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Welcome<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
@@ -38,29 +51,37 @@ pub struct Welcome<'a> {
     pub server_time: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct SyncFrame<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
-    /// Each a [`SyncItem`], encoded to know its length.
+    /// Encoded already, to know its length.
+    #[schema(value_type = Vec<SyncItem<'a>>)]
     pub conversations: &'a [Box<RawValue>],
     pub done: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum SyncItem<'a> {
     Present {
         conversation: &'a Conversation,
-        /// Each a [`super::Message`].
+        /// Oldest first.
+        #[schema(value_type = Vec<super::Message<'a>>)]
         messages: &'a [Box<RawValue>],
         limited: bool,
     },
     /// Not, or not any more, a conversation of this user.
-    Removed { conversation: RemovedConversation, messages: [(); 0], limited: bool, removed: bool },
+    Removed {
+        conversation: RemovedConversation,
+        #[schema(value_type = Vec<super::Message<'a>>)]
+        messages: [(); 0],
+        limited: bool,
+        removed: bool,
+    },
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RemovedConversation {
     pub id: ConversationId,
 }
@@ -76,7 +97,7 @@ impl SyncItem<'_> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Accepted<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
@@ -84,7 +105,7 @@ pub struct Accepted<'a> {
     pub conversation_id: ConversationId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Receipt<'a> {
     pub conversation_id: ConversationId,
     pub user_id: &'a UserId,
@@ -94,13 +115,13 @@ pub struct Receipt<'a> {
     pub read_seq: Option<Seq>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Typing<'a> {
     pub conversation_id: ConversationId,
     pub user_id: &'a UserId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct PresenceFrame<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
@@ -108,7 +129,7 @@ pub struct PresenceFrame<'a> {
     pub presence: &'a Presence,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ConversationFrame<'a> {
     Changed { conversation: &'a Conversation },
@@ -121,29 +142,30 @@ impl ConversationFrame<'_> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct HistoryFrame<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
     pub conversation_id: ConversationId,
-    /// Each a [`super::Message`].
+    /// Oldest first.
+    #[schema(value_type = Vec<super::Message<'a>>)]
     pub messages: &'a [Box<RawValue>],
     pub has_more: bool,
     pub first_seq: Seq,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Resync<'a> {
     pub reason: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Reconnect<'a> {
     pub after_ms: u64,
     pub reason: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ErrorFrame<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
@@ -157,7 +179,7 @@ pub struct ErrorFrame<'a> {
     pub retry_after_ms: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Pong<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,

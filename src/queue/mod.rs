@@ -59,6 +59,9 @@ pub trait Queue: DeadLetters + Send + Sync + 'static {
     async fn consume(&self, partition: Partition) -> Result<Box<dyn Consumer>, QueueError>;
 
     /// Resolves once the queue can be used: connected, everything declared.
+    ///
+    /// # Errors
+    /// It holds publishers back, or does not answer.
     async fn ping(&self) -> Result<(), QueueError>;
 
     /// How much waits in each queue.

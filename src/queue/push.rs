@@ -16,6 +16,44 @@ pub enum PushLane {
     Log,
 }
 
+impl PushLane {
+    pub const ALL: [Self; 5] = [Self::Work, Self::Apns, Self::Fcm, Self::Webpush, Self::Log];
+
+    /// The lanes that end at a provider.
+    pub const PROVIDERS: [Self; 4] = [Self::Apns, Self::Fcm, Self::Webpush, Self::Log];
+
+    /// The queue's name without an installation's prefix, as dead letters tell where they are from.
+    pub const fn queue(self) -> &'static str {
+        match self {
+            Self::Work => "push.work",
+            Self::Apns => "push.apns",
+            Self::Fcm => "push.fcm",
+            Self::Webpush => "push.webpush",
+            Self::Log => "push.log",
+        }
+    }
+
+    /// The queue's label in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Work => "push",
+            Self::Apns => "push_apns",
+            Self::Fcm => "push_fcm",
+            Self::Webpush => "push_webpush",
+            Self::Log => "push_log",
+        }
+    }
+
+    /// The lane whose queue is called so.
+    pub fn of_queue(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.queue() == name)
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// A job on its way: bytes that only the push stage understands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushJob {
@@ -35,13 +73,13 @@ pub struct PushDelivery {
     pub payload: Bytes,
 }
 
-/// Keeps the jobs of the push stage.
+/// Keeps the jobs of the push stage. Jobs of a lane come in no particular order.
 #[async_trait]
 pub trait PushQueue: Send + Sync + 'static {
     /// Puts jobs and returns once all of them survive the death of any one process.
     ///
     /// # Errors
-    /// None of them says that no job was put: some may be delivered all the same.
+    /// None of them says that no job was put: some may be delivered all the same. [`PublishError::Nacked`]: it is full.
     async fn put(&self, jobs: Vec<PushJob>) -> Result<(), PublishError>;
 
     /// A consumer of a lane; several share it. At most `prefetch` jobs are delivered and not acknowledged.

@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::front::{Backends, Front};
+use super::fake_push;
+use super::front::{Backends, DevSide, Front};
 use super::process::Process;
 use super::services::count_queues;
 use crate::config::{Loaded, data_dir};
 use crate::fanout::Fanout;
 use crate::fanout::embedded::EmbeddedFanout;
-use crate::queue::{self, Queue};
+use crate::gateway::Pushing;
+use crate::push::board::Board;
+use crate::push::fake;
+use crate::push::providers::Providers;
+use crate::push::stage::{self, Parts};
+use crate::queue::{self, PushQueue, Queue};
 use crate::store::{self, Store};
 use crate::telemetry::Gate;
 use crate::telemetry::metrics::{Dependency, Role};
@@ -21,7 +27,8 @@ pub fn dev(loaded: Loaded) -> anyhow::Result<()> {
     Process::run(loaded, Role::Dev, run)
 }
 
-async fn run(process: Process) -> anyhow::Result<()> {
+async fn run(mut process: Process) -> anyhow::Result<()> {
+    let fakes = fake_push::beside_dev(&mut process.config).await?;
     let config = &process.config;
     let folder = &config.embedded.data_dir;
     let signing = match &config.auth.signing_secret {
@@ -30,12 +37,13 @@ async fn run(process: Process) -> anyhow::Result<()> {
             .with_context(|| format!("cannot keep a signing secret in {}", folder.display()))?,
     };
     let database = process.health.dependency(Dependency::Sqlite, Gate::Always);
+    let listening = process.health.check("listening", Gate::Always);
     process.serve_ops().await?;
 
     let partitions = process.partitions();
     let store: Arc<dyn Store> = Arc::new(store::sqlite::open(folder, config.embedded.readers)?);
-    let queue: Arc<dyn Queue> =
-        Arc::new(queue::embedded::open(folder, partitions, config.embedded.queue_messages)?);
+    let embedded = Arc::new(queue::embedded::open(folder, partitions, config.embedded.queue_messages)?);
+    let queue: Arc<dyn Queue> = Arc::clone(&embedded) as Arc<dyn Queue>;
     let fanout: Arc<dyn Fanout> = Arc::new(EmbeddedFanout::new());
     database.up();
 
@@ -47,7 +55,23 @@ async fn run(process: Process) -> anyhow::Result<()> {
         config.worker.clone(),
         Arc::clone(&process.metrics),
     )
+    .with_push(Arc::clone(&embedded) as Arc<dyn PushQueue>, &config.push)
     .with_retention(config.retention.clone());
+    let front = Pushing {
+        jobs: Arc::clone(&embedded) as Arc<dyn PushQueue>,
+        board: Arc::clone(&embedded) as Arc<dyn Board>,
+    };
+    let pushing = Parts {
+        jobs: Arc::clone(&embedded) as Arc<dyn PushQueue>,
+        queue: Arc::clone(&queue),
+        store: Arc::clone(&store),
+        fanout: Arc::clone(&fanout),
+        board: embedded,
+        providers: Providers::new(config)?,
+        ack_tokens: super::push::ack_tokens(config, Some(signing.clone())),
+        settings: super::push::settings(config)?,
+        metrics: Arc::clone(&process.metrics),
+    };
     tokio::spawn(count_queues(
         Arc::clone(&queue),
         Arc::clone(&process.metrics),
@@ -55,8 +79,12 @@ async fn run(process: Process) -> anyhow::Result<()> {
     ));
     let working = tokio_util::sync::CancellationToken::new();
     let worker = tokio::spawn(worker.run(working.clone()));
+    let pushing = tokio::spawn(stage::run(pushing, working.clone()));
 
-    let front = Front::start(&process, Backends { queue, store, fanout }, Some(signing), true).await?;
+    let dev = Some(DevSide { fakes: fakes.as_ref().map(fake::Handle::lookout) });
+    let backends = Backends { queue, store, fanout, pushing: front };
+    let front = Front::start(&process, backends, Some(signing), dev).await?;
+    listening.up();
     front.ready().await;
     tracing::info!(data_dir = %folder.display(), "dev.ready");
 
@@ -65,6 +93,12 @@ async fn run(process: Process) -> anyhow::Result<()> {
     working.cancel();
     if let Err(error) = worker.await {
         tracing::error!(%error, "dev.worker");
+    }
+    if let Err(error) = pushing.await {
+        tracing::error!(%error, "dev.push");
+    }
+    if let Some(fakes) = fakes {
+        fakes.stop().await;
     }
     process.lifecycle.stop_hard();
     Ok(())

@@ -8,14 +8,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
-use crate::api::{self, Accounts, Api, Forwarded, Server};
+use crate::api::{self, Accounts, Api, Forwarded, PushRules, Server};
 use crate::auth::{
     self, AttemptLimiter, AttemptLimits, Issuer, JwksSettings, PasswordSettings, Passwords, Secret,
     ServerKeys, Verifier,
 };
 use crate::config::Config;
 use crate::fanout::Fanout;
-use crate::gateway::{Gateway, Parts, Settings};
+use crate::gateway::{Gateway, Parts, Pushing, Settings};
+use crate::push::{fake::Lookout, webpush};
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tls::ServerConfigSource;
@@ -25,6 +26,13 @@ pub struct Backends {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fanout: Arc<dyn Fanout>,
+    pub pushing: Pushing,
+}
+
+/// What `tidings dev` has and the roles have not.
+pub struct DevSide {
+    /// Set where fake push services run.
+    pub fakes: Option<Lookout>,
 }
 
 /// A gateway that serves.
@@ -40,14 +48,15 @@ impl Front {
         process: &Process,
         backends: Backends,
         signing: Option<Secret>,
-        is_dev: bool,
+        dev: Option<DevSide>,
     ) -> anyhow::Result<Self> {
         let config = &process.config;
         let max_connections = process.files.max_connections(config.server.max_connections);
         if let Some(complaint) = process.files.complaint(config.server.max_connections) {
             tracing::warn!(complaint, "server.file_limit");
         }
-        let (verifier, warnings) = Verifier::new(&auth_settings(config, signing.as_ref())).context("auth")?;
+        let own = auth::own_secret(signing.as_ref(), config.auth.hs256_secret.as_ref());
+        let (verifier, warnings) = Verifier::new(&auth_settings(config, own)).context("auth")?;
         for warning in warnings {
             tracing::warn!(%warning, "auth");
         }
@@ -63,10 +72,11 @@ impl Front {
         let events = CancellationToken::new();
         let gateway = Gateway::start(
             Parts {
-                settings: settings(config, max_connections, is_dev),
+                settings: settings(config, max_connections, dev.is_some()),
                 queue: backends.queue,
                 store: backends.store,
                 fanout: backends.fanout,
+                pushing: Some(backends.pushing).filter(|_| config.push.enabled),
                 verifier,
                 partitions: process.partitions(),
                 metrics: Arc::clone(&process.metrics),
@@ -76,7 +86,10 @@ impl Front {
         let api = Api {
             gateway: gateway.clone(),
             server_keys: Arc::new(ServerKeys::new(&config.auth.server_keys)),
+            push: Arc::new(push_rules(config, dev.is_some())),
             accounts: accounts(config, signing)?,
+            vapid_public_key: vapid_public_key(config)?,
+            fakes: dev.and_then(|dev| dev.fakes),
         };
         let server = Server {
             header_timeout: config.server.header_timeout,
@@ -122,10 +135,29 @@ fn settings(config: &Config, max_connections: usize, is_dev: bool) -> Settings {
     }
 }
 
-fn auth_settings(config: &Config, signing: Option<&Secret>) -> auth::Settings {
+/// Test pushes. The address may be that of a backend which asks for all of its users.
+const TESTS: AttemptLimits = AttemptLimits {
+    user_burst: 5,
+    user_every: Duration::from_secs(12),
+    address_burst: 100,
+    address_every: Duration::from_millis(100),
+    remembered: 16_384,
+};
+
+fn push_rules(config: &Config, is_dev: bool) -> PushRules {
+    let webpush = &config.webpush;
+    PushRules {
+        expiry: config.push.expiry,
+        webpush_hosts: webpush.base_url.is_none().then(|| webpush.allowed_hosts.clone()),
+        tests: AttemptLimiter::new(&TESTS),
+        members_trace: is_dev,
+    }
+}
+
+fn auth_settings(config: &Config, own_secret: Option<Secret>) -> auth::Settings {
     let auth = &config.auth;
     auth::Settings {
-        own_secret: signing.cloned(),
+        own_secret,
         hs256_secret: auth.hs256_secret.clone(),
         public_keys: auth.public_key_files.iter().cloned().map(Into::into).collect(),
         jwks: auth.jwks_url.clone().map(|url| JwksSettings {
@@ -167,6 +199,13 @@ fn accounts(config: &Config, signing: Option<Secret>) -> anyhow::Result<Option<A
         issuer: Issuer::new(&signing),
         session_ttl: auth.session_ttl,
     })))
+}
+
+/// With what browsers subscribe. The key itself is the push stage's; a gateway is given it to know its public half.
+fn vapid_public_key(config: &Config) -> anyhow::Result<Option<String>> {
+    let key = config.webpush.vapid_private_key.as_ref();
+    let public = key.map(|key| webpush::public_key(key.expose()));
+    public.transpose().context("webpush.vapid_private_key")
 }
 
 fn tls(process: &Process) -> anyhow::Result<Option<Arc<ServerConfigSource>>> {

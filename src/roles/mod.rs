@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod dev;
+mod fake_push;
 mod front;
 mod gateway;
 mod migrate;
@@ -12,6 +13,7 @@ mod worker;
 
 pub use self::dead_letters::dead_letters;
 pub use self::dev::dev;
+pub use self::fake_push::fake_push;
 pub use self::gateway::gateway;
 pub use self::migrate::migrate;
 pub use self::push::push;

@@ -12,8 +12,10 @@ use super::process::Process;
 use crate::config::Config;
 use crate::fanout::Fanout;
 use crate::fanout::redis::RedisFanout;
-use crate::queue::Queue;
+use crate::gateway::Pushing;
+use crate::push::board::Board;
 use crate::queue::rabbitmq::{self, RabbitQueue};
+use crate::queue::{PushQueue, Queue};
 use crate::store::Store;
 use crate::store::postgres::{self, PoolObserver, PostgresStore};
 use crate::telemetry::metrics::{Dependency, PoolState, QueueName, QueueState};
@@ -50,11 +52,22 @@ impl Services {
         Ok(services)
     }
 
+    /// Declares the push queues for a role that puts jobs there. What fails is declared with the next connection.
+    pub async fn declare_push(&self) {
+        if let Err(error) = self.queue.declare_push().await {
+            tracing::debug!(%error, "rabbitmq.declare_push");
+        }
+    }
+
     pub fn backends(&self) -> Backends {
         Backends {
             queue: Arc::clone(&self.queue) as Arc<dyn Queue>,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             fanout: Arc::clone(&self.fanout) as Arc<dyn Fanout>,
+            pushing: Pushing {
+                jobs: Arc::clone(&self.queue) as Arc<dyn PushQueue>,
+                board: Arc::clone(&self.fanout) as Arc<dyn Board>,
+            },
         }
     }
 

@@ -22,8 +22,11 @@ async fn run(process: Process) -> anyhow::Result<()> {
     if !services.wait_for_schema(&stop).await {
         return Ok(());
     }
-    let Backends { queue, store, fanout } = services.backends();
+    let Backends { queue, store, fanout, pushing } = services.backends();
     tokio::spawn(count_queues(Arc::clone(&queue), Arc::clone(&process.metrics), stop.clone()));
+    if process.config.push.enabled {
+        services.declare_push().await;
+    }
     let worker = Worker::new(
         queue,
         store,
@@ -32,6 +35,7 @@ async fn run(process: Process) -> anyhow::Result<()> {
         process.config.worker.clone(),
         Arc::clone(&process.metrics),
     )
+    .with_push(pushing.jobs, &process.config.push)
     .with_retention(process.config.retention.clone());
     tracing::info!("worker.ready");
     worker.run(stop).await;

@@ -12,7 +12,7 @@ pub struct Registration {
     pub platform: Platform,
     pub token: String,
     pub app_id: String,
-    pub environment: Environment,
+    pub environment: Option<Environment>,
     /// The sign-in that it is bound to.
     pub session_id: Option<SessionId>,
     pub at: Timestamp,
@@ -26,6 +26,9 @@ pub trait Devices {
 
     /// Removes a device; `false` when there was none.
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError>;
+
+    /// Whether there is any device at all, even one that cannot be reached.
+    async fn any_device(&self) -> Result<bool, StoreError>;
 
     /// The devices of each of these users, by device id, in the order of `users`.
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError>;

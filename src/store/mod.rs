@@ -1,6 +1,6 @@
 //! The store: users, conversations, members, the log, cursors, devices.
 //!
-//! The port is six small traits, one a subject; [`Store`] is all of them. The two backends,
+//! The port is seven small traits, one a subject; [`Store`] is all of them. The two backends,
 //! `postgres` and `sqlite`, repeat the same file names, and one suite of contract tests runs on both.
 //!
 //! Every method either did all that it says or nothing.
@@ -27,7 +27,9 @@ pub use users::{NewAccount, ProfileChange, Session, Users};
 
 /// Everything that is kept for ever.
 #[async_trait::async_trait]
-pub trait Store: Users + Conversations + Log + Cursors + Devices + Relations + Send + Sync + 'static {
+pub trait Store:
+    Users + Conversations + Log + Cursors + Devices + Relations + Pushes + Send + Sync + 'static
+{
     /// Whether the store answers; for readiness.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub struct Recipient {
     pub first_seq: Seq,
     pub read_seq: Seq,
     pub delivered_seq: Seq,
-    /// Those of the asked conversation's members whom they blocked.
+    /// Those whom they blocked, of the asked conversation's members and of those who left it and wrote in it.
     pub blocked: Vec<UserId>,
     pub preferences: PushPreferences,
     /// Neither disabled nor quarantined; by device id.

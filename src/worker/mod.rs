@@ -3,11 +3,13 @@
 //! One task for each partition that this worker owns, see [`partition`]; which those are, [`ownership`] decides.
 
 mod fan_out;
+mod notify;
 mod outcome;
 mod ownership;
 mod partition;
 mod persist;
 mod retention;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::fan_out::FanOut;
+use self::notify::Notify;
 use self::ownership::Ownership;
+use self::waiting::Waiting;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::queue::{Partition, Partitions, Queue};
+use crate::queue::{Partition, Partitions, PushQueue, Queue};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -32,6 +36,7 @@ pub struct Worker {
     fanout: Arc<dyn Fanout>,
     partitions: Partitions,
     settings: Arc<config::Worker>,
+    notify: Notify,
     /// Set when old messages are to be deleted.
     retention: Option<config::Retention>,
     metrics: Arc<Metrics>,
@@ -46,7 +51,18 @@ impl Worker {
         settings: config::Worker,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, store, fanout, partitions, settings: Arc::new(settings), retention: None, metrics }
+        let notify = Notify::default();
+        let settings = Arc::new(settings);
+        Self { queue, store, fanout, partitions, settings, notify, retention: None, metrics }
+    }
+
+    /// Hands stored batches to the push stage, when that is switched on.
+    #[must_use]
+    pub fn with_push(mut self, jobs: Arc<dyn PushQueue>, push: &config::Push) -> Self {
+        if push.enabled {
+            self.notify = Notify::new(jobs, &self.store, &self.fanout, push.device_cache);
+        }
+        self
     }
 
     /// Deletes old messages too, when it is this worker's turn.
@@ -58,6 +74,8 @@ impl Worker {
     /// Works until `stop`, then finishes the batches at hand and gives the partitions back.
     pub async fn run(self, stop: CancellationToken) {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
+        let waiting = Waiting::default();
+        tokio::spawn(waiting.clone().show(Arc::clone(&self.metrics), stop.child_token()));
         let mut ownership = Ownership::new(self.fanout.clone(), self.partitions, &self.settings);
         let mut running: HashMap<Partition, Running> = HashMap::new();
         let mut retaining: Option<Running> = None;
@@ -82,7 +100,7 @@ impl Worker {
             for partition in owned {
                 running.entry(partition).or_insert_with(|| {
                     tracing::info!(%partition, "worker.own");
-                    self.start(partition, fan_out.clone(), &stop)
+                    self.start(partition, fan_out.clone(), waiting.clone(), &stop)
                 });
             }
             tokio::select! {
@@ -102,13 +120,21 @@ impl Worker {
         Running { stop, handle: tokio::spawn(task) }
     }
 
-    fn start(&self, partition: Partition, fan_out: FanOut, stop: &CancellationToken) -> Running {
+    fn start(
+        &self,
+        partition: Partition,
+        fan_out: FanOut,
+        waiting: Waiting,
+        stop: &CancellationToken,
+    ) -> Running {
         let stop = stop.child_token();
         let task = partition::Task {
             partition,
             queue: self.queue.clone(),
             store: self.store.clone(),
             fan_out,
+            notify: self.notify.clone(),
+            waiting,
             batch_rows: self.settings.batch_rows,
             batch_bytes: self.settings.batch_bytes,
             metrics: Arc::clone(&self.metrics),

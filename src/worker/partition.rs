@@ -1,13 +1,17 @@
-//! The task of one partition: receive, persist, fan out, acknowledge.
+//! The task of one partition: receive, persist, fan out, notify, acknowledge.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fan_out::FanOut;
+use super::notify::Notify;
 use super::outcome;
 use super::persist::{Pause, Persist, Persisted, Stopped, bury};
+use super::waiting::Waiting;
 use crate::model::{EventBody, NewEntry, Timestamp};
 use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError};
 use crate::store::{Appended, Store};
@@ -19,11 +23,32 @@ pub(super) struct Task {
     pub queue: Arc<dyn Queue>,
     pub store: Arc<dyn Store>,
     pub fan_out: FanOut,
+    pub notify: Notify,
+    pub waiting: Waiting,
     pub batch_rows: usize,
     /// Of one transaction.
     pub batch_bytes: usize,
     pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
+}
+
+/// A stored batch of which others are being told.
+struct Telling<'a> {
+    told: Pin<Box<dyn Future<Output = Result<(), Stopped>> + Send + 'a>>,
+    /// What is acknowledged then; `None` when more of the same delivery follows.
+    through: Option<u64>,
+}
+
+/// Resolves when all are told, and answers what is to be acknowledged; never when nothing is under way. Cancel-safe.
+async fn told(telling: &mut Option<Telling<'_>>) -> Result<Option<u64>, Stopped> {
+    match telling {
+        None => std::future::pending().await,
+        Some(one) => {
+            let told = one.told.as_mut().await;
+            let through = telling.take().and_then(|one| one.through);
+            told.map(|()| through)
+        }
+    }
 }
 
 /// Why a consumer came to its end.
@@ -57,6 +82,7 @@ impl Task {
                 Ok(mut consumer) => {
                     pause = Pause::new();
                     let Err(end) = self.consume(&mut *consumer).await;
+                    self.waiting.left(self.partition);
                     consumer.close().await;
                     end
                 }
@@ -74,24 +100,89 @@ impl Task {
         }
     }
 
+    /// Persists a batch while the gateways and the push stage are told of the one before: the log waits for neither.
     async fn consume(&self, consumer: &mut dyn Consumer) -> Result<std::convert::Infallible, End> {
+        let mut telling: Option<Telling<'_>> = None;
         loop {
             let deliveries = tokio::select! {
-                () = self.stop.cancelled() => return Err(End::Stopped),
+                () = self.stop.cancelled() => {
+                    self.finish(&mut telling, consumer).await?;
+                    return Err(End::Stopped);
+                }
+                through = told(&mut telling) => {
+                    self.acknowledge(consumer, through?).await?;
+                    self.waiting.done(self.partition);
+                    continue;
+                }
                 deliveries = consumer.receive(self.batch_rows) => deliveries?,
             };
             let Some(last) = deliveries.last().map(|delivery| delivery.tag) else { continue };
-            let entries = self.entries(deliveries).await?;
-            let mut rest = &entries[..];
-            while !rest.is_empty() {
-                let (batch, more) = rest.split_at(fitting(rest, self.batch_bytes));
-                self.process(batch).await?;
-                rest = more;
+            let mut batch = self.entries(deliveries).await?;
+            if let Some(first) = batch.first() {
+                self.waiting.took(self.partition, first.received_at());
             }
+            loop {
+                let more = batch.split_off(fitting(&batch, self.batch_bytes).min(batch.len()));
+                let results = self.persist(&batch, &mut telling, consumer).await?;
+                // In order, so the one before has to be through.
+                self.finish(&mut telling, consumer).await?;
+                let through = more.is_empty().then_some(last);
+                telling = Some(Telling { told: Box::pin(self.tell(batch, results)), through });
+                if more.is_empty() {
+                    break;
+                }
+                batch = more;
+            }
+        }
+    }
+
+    /// What became of each entry; meanwhile the telling of the batch before goes on.
+    async fn persist(
+        &self,
+        entries: &[NewEntry],
+        telling: &mut Option<Telling<'_>>,
+        consumer: &mut dyn Consumer,
+    ) -> Result<Vec<Persisted>, End> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let persist =
+            Persist { store: &*self.store, queue: &*self.queue, partition: self.partition, stop: &self.stop };
+        let began = Instant::now();
+        self.metrics.worker.persist_batch_messages.observe(entries.len() as f64);
+        let persisted = persist.persist(entries);
+        tokio::pin!(persisted);
+        let results = loop {
+            tokio::select! {
+                results = &mut persisted => break results?,
+                through = told(telling) => self.acknowledge(consumer, through?).await?,
+            }
+        };
+        self.took(Stage::Persist, began);
+        self.count(entries, &results);
+        Ok(results)
+    }
+
+    /// Waits until the batch before is told, and acknowledges it.
+    async fn finish(
+        &self,
+        telling: &mut Option<Telling<'_>>,
+        consumer: &mut dyn Consumer,
+    ) -> Result<(), End> {
+        if telling.is_some() {
+            let through = told(telling).await?;
+            self.acknowledge(consumer, through).await?;
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&self, consumer: &mut dyn Consumer, through: Option<u64>) -> Result<(), End> {
+        if let Some(through) = through {
             let began = Instant::now();
-            consumer.acknowledge(last).await?;
+            consumer.acknowledge(through).await?;
             self.took(Stage::Ack, began);
         }
+        Ok(())
     }
 
     /// The entries of some deliveries; what cannot be decoded goes to the dead letters.
@@ -113,24 +204,28 @@ impl Task {
         Ok(entries)
     }
 
-    async fn process(&self, entries: &[NewEntry]) -> Result<(), Stopped> {
-        let persist =
-            Persist { store: &*self.store, queue: &*self.queue, partition: self.partition, stop: &self.stop };
+    /// Tells the gateways and the push stage of a stored batch.
+    async fn tell(&self, entries: Vec<NewEntry>, results: Vec<Persisted>) -> Result<(), Stopped> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let began = Instant::now();
-        self.metrics.worker.persist_batch_messages.observe(entries.len() as f64);
-        let results = persist.persist(entries).await?;
-        self.took(Stage::Persist, began);
-        self.count(entries, &results);
-        let began = Instant::now();
-        let events = outcome::events(entries, &results);
+        let events = outcome::events(&entries, &results);
         for event in &events {
             if matches!(event.body, EventBody::Frame { .. }) {
                 self.metrics.worker.fanout_recipients.observe(outcome::recipients(event) as f64);
             }
         }
-        self.fan_out.publish(outcome::joined(entries, &results), events).await;
-        self.took(Stage::FanOut, began);
-        Ok(())
+        let fan_out = async {
+            self.fan_out.publish(outcome::joined(&entries, &results), events).await;
+            self.took(Stage::FanOut, began);
+        };
+        let notify = async {
+            let notified = self.notify.notify(&entries, &results, &self.stop).await;
+            self.took(Stage::Notify, began);
+            notified
+        };
+        tokio::join!(fan_out, notify).1
     }
 
     fn took(&self, stage: Stage, since: Instant) {

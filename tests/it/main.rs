@@ -3,6 +3,9 @@
 mod contract;
 mod fault;
 mod journey;
+mod ops;
+mod push;
+mod reference;
 mod store;
 mod support;
 mod wire;

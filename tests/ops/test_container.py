@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_the_context_has_everything_that_the_code_embeds():
         for path in paths:
             relative = path.resolve().relative_to(ROOT).as_posix()
             assert any(relative == keep or relative.startswith(keep + "/") for keep in kept), f"{source.name}: {relative}"
+
+
+def test_the_context_has_every_file_that_cargo_looks_for():
+    # Cargo refuses a manifest whose targets are not there, whatever it is to build.
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    wanted = {target.get("path") or f"benches/{target['name']}.rs" for kind in ("bin", "test", "bench") for target in manifest.get(kind, [])}
+    wanted |= {member for member in manifest["workspace"]["members"] if member != "."}
+    assert len(wanted) > 3
+    assert {path for path in wanted if not any(path == keep or path.startswith(keep + "/") for keep in kept)} == set()
 
 
 @pytest.fixture(scope="module")

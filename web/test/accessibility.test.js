@@ -36,7 +36,7 @@ async function faults(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html.slice(0, 120)} ${node.failureSummary}`).join(' | ')}`);
 }
 
-test('axe finds no serious fault in any view, light and dark, at three widths', { skip, timeout: 180_000 }, async (t) => {
+test('axe finds no serious fault in any view, light and dark, at three widths', { skip, timeout: 240_000 }, async (t) => {
   const tag = process.pid;
   const first = await (await browser.newContext()).newPage();
   await first.goto(server.url);
@@ -67,7 +67,19 @@ test('axe finds no serious fault in any view, light and dark, at three widths', 
   await trace.locator('.steps-list').waitFor();
   await composer(trace).focus();
 
-  const views = { 'sign-in': first, empty, conversation: ann, dialog, members: group, trace };
+  const phones = await join(browser, server.url, { id: `phones-${tag}`, name: 'Phones' });
+  await begin(phones, { who: `ann-${tag}` });
+  await phones.getByRole('button', { name: 'Phones' }).click();
+  await phones.locator(`.phone-of[data-user="ann-${tag}"]`).waitFor();
+  const locked = await join(browser, server.url, { id: `locked-${tag}`, name: 'Locked' });
+  await locked.getByRole('button', { name: /^Lock this window/ }).click();
+  await locked.getByRole('dialog', { name: 'Locked' }).waitFor();
+  const writer = await join(browser, server.url, { id: `writer-${tag}`, name: 'Writer' });
+  await begin(writer, { who: `locked-${tag}` });
+  await say(writer, 'Hello to whoever is away');
+  await locked.locator('.alert').waitFor();
+
+  const views = { 'sign-in': first, empty, conversation: ann, dialog, members: group, trace, phones, locked };
   const found = [];
   for (const [name, page] of Object.entries(views)) {
     for (const colorScheme of ['light', 'dark']) {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { after, before, test } from 'node:test';
@@ -39,6 +41,48 @@ test('the commands of the guide do what it says, typed in as they stand there', 
   assert.deepEqual(again, first);
   assert.deepEqual(history.messages.map((message) => message.text), ['Hello from curl']);
 });
+
+test('what the guide does with websocat, where that is on the machine', options, async (t) => {
+  if (!(await run('websocat', ['--version']).catch(() => undefined))) return t.skip('websocat is not on this machine');
+  const [command] = blocks('websocat');
+  const ada = await account(`ada-${process.pid}`);
+  const ben = await account(`ben-${process.pid}`);
+  const child = spawn('bash', ['-c', command.replace('ws://127.0.0.1:8080', server.url.replace('http', 'ws'))], {
+    env: { ...process.env, BEN: ben }, stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const frames = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const until = async (type) => {
+      for (;;) {
+        const { value, done } = await frames.next();
+        assert.ok(!done, `websocat ended before ${type}`);
+        const frame = JSON.parse(value);
+        if (frame.type === type) return frame;
+      }
+    };
+    child.stdin.write('{"type":"hello"}\n');
+    await until('sync');
+    await fetch(`${server.url}/v1/messages`, {
+      method: 'POST', headers: { authorization: `Bearer ${ada}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ to: `ben-${process.pid}`, text: 'Hello from curl', client_id: randomUUID() }),
+    });
+    assert.equal((await until('message')).text, 'Hello from curl');
+    const frame = blocks('frame')[0].replace('"ada"', `"ada-${process.pid}"`);
+    child.stdin.write(`${frame.trim()}\n`);
+    assert.equal((await until('accepted')).client_id, JSON.parse(frame).client_id);
+    assert.equal((await until('message')).text, 'Hello from websocat');
+  } finally {
+    child.kill();
+  }
+  return undefined;
+});
+
+async function account(user_id) {
+  const answer = await fetch(`${server.url}/v1/accounts`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user_id, password: 'a long password' }),
+  });
+  return (await answer.json()).token;
+}
 
 test('the application of the guide lets two people talk in two terminals, over a restart of the server', options, async (t) => {
   if (!process.env.TIDINGS_BIN) return t.skip('the server is not ours to stop');

@@ -1,9 +1,10 @@
-// Takes the picture for the README, docs/images/page.png. On a quiet machine: it shows how long a message took.
+// Takes the pictures of the page for the README and the guide, docs/images/page.png and phone.png. On a quiet machine:
+// they show how long a message took.
 import { fileURLToPath } from 'node:url';
 import { act, begin, composer, join, launch, message, open, say } from './support/browser.js';
 import { startServer } from './support/server.js';
 
-const path = fileURLToPath(new URL('../../docs/images/page.png', import.meta.url));
+const path = (name) => fileURLToPath(new URL(`../../docs/images/${name}.png`, import.meta.url));
 const server = await startServer();
 const browser = await launch();
 try {
@@ -44,7 +45,19 @@ try {
   await ada.mouse.move(700, 200);
   await composer(ada).focus();
   await ada.waitForFunction(() => document.getAnimations().length === 0);
-  await ada.screenshot({ path });
+  await ada.screenshot({ path: path('page') });
+
+  await ada.getByRole('button', { name: 'Phones' }).click();
+  const phone = ada.locator('.phone-of[data-user="ben"]');
+  await phone.waitFor();
+  await ben.close();
+  await phone.getByText('No page is open').waitFor();
+  await say(ada, 'One more thing: the shop closes at six.');
+  await phone.locator('.alert', { hasText: 'closes at six' }).waitFor();
+  await ada.mouse.move(700, 200);
+  await composer(ada).focus();
+  await ada.waitForFunction(() => document.getAnimations().length === 0);
+  await ada.screenshot({ path: path('phone') });
 } finally {
   await browser.close();
   await server.stop();

@@ -80,7 +80,10 @@ fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
             desk.tally.totals.resyncs += 1;
             outbound::sync(session, desk.shared, &desk.checker);
         }
-        b"reconnect" => session.reconnect_after_ms = Some(wire.after_ms.unwrap_or(0)),
+        b"reconnect" => {
+            let after_us = u64::from(wire.after_ms.unwrap_or(0)) * 1000;
+            session.back_at_us = Some(desk.now_us + after_us);
+        }
         b"error" => take_error(session, desk, &wire),
         _ => {}
     }
@@ -185,6 +188,10 @@ fn take_presence(desk: &mut Desk<'_>, wire: &Wire<'_>) {
 fn logged_in(session: &mut Session, desk: &mut Desk<'_>) {
     session.ready = true;
     desk.tally.totals.logins += 1;
+    if let Some(since) = session.away_since_us.take() {
+        let away_ms = desk.now_us.saturating_sub(since) / 1000;
+        desk.tally.totals.longest_away_ms = desk.tally.totals.longest_away_ms.max(away_ms);
+    }
     desk.tally.login.record(desk.now_us.saturating_sub(session.login_due_us));
     desk.shared.connected.fetch_add(1, Ordering::Relaxed);
     if desk.shared.scenario.presence.watch > 0 {

@@ -54,6 +54,7 @@ pub async fn run(worker: Rc<Worker>, index: usize, due_us: u64) {
             tally.totals.connect_failures += 1;
             *tally.totals.failures.entry(failure).or_default() += 1;
             drop(tally);
+            worker.clients[index].borrow_mut().session.moves += 1;
             backoff = (backoff * 2).min(BACKOFF_MS.1);
             worker.random().random_range(backoff / 2..=backoff)
         } else {
@@ -65,7 +66,7 @@ pub async fn run(worker: Rc<Worker>, index: usize, due_us: u64) {
                 backoff = (backoff * 2).min(BACKOFF_MS.1);
             }
             match (ended, wish) {
-                (_, Some(wish)) => u64::from(wish),
+                (_, Some(wish_ms)) => wish_ms,
                 (Ended::Cut, None) => {
                     let within = worker.shared.scenario.churn.back_within_s * 1000.0;
                     worker.random().random_range(0..=within as u64)
@@ -80,11 +81,11 @@ pub async fn run(worker: Rc<Worker>, index: usize, due_us: u64) {
 
 /// TCP, TLS and the upgrade.
 async fn open(worker: &Worker, index: usize) -> anyhow::Result<(Stream, Vec<u8>)> {
-    let (user, measured) = {
-        let client = worker.clients[index].borrow();
-        (client.session.user as usize, client.session.measured)
+    let (user, moves, measured) = {
+        let session = &worker.clients[index].borrow().session;
+        (session.user as usize, session.moves, session.measured)
     };
-    let route = worker.shared.target.route(user)?;
+    let route = worker.shared.target.route(user + moves)?;
     let tcp = connect(route.address, route.source, measured).await?;
     let token = Some(worker.shared.tokens[user].as_str());
     let (host, path) = (route.gateway.host.as_str(), route.gateway.path.as_str());
@@ -193,8 +194,9 @@ async fn read(worker: &Worker, index: usize) -> Ended {
     .await
 }
 
-/// Takes the connection down. Says whether it was logged in and when the server wants it back.
-fn end(worker: &Worker, index: usize, ended: &Ended) -> (bool, Option<u32>) {
+/// Takes the connection down. Says whether it was logged in and in how many milliseconds the server wants it back.
+fn end(worker: &Worker, index: usize, ended: &Ended) -> (bool, Option<u64>) {
+    let now_us = worker.shared.clock.now_us();
     let client = &mut *worker.clients[index].borrow_mut();
     client.stream = None;
     let session = &mut client.session;
@@ -202,6 +204,10 @@ fn end(worker: &Worker, index: usize, ended: &Ended) -> (bool, Option<u32>) {
     session.waker = None;
     if was_ready {
         worker.shared.connected.fetch_sub(1, Ordering::Relaxed);
+        session.away_since_us = Some(now_us);
+    }
+    if !matches!(ended, Ended::Cut) {
+        session.moves += 1;
     }
     if !worker.is_stopping() {
         let mut tally = worker.tally();
@@ -210,5 +216,5 @@ fn end(worker: &Worker, index: usize, ended: &Ended) -> (bool, Option<u32>) {
             *tally.totals.closes.entry(session.close_code.unwrap_or(0)).or_default() += 1;
         }
     }
-    (was_ready, session.reconnect_after_ms)
+    (was_ready, session.back_at_us.map(|at| at.saturating_sub(now_us) / 1000))
 }

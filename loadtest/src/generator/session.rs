@@ -31,8 +31,12 @@ pub struct Session {
     pub cut: bool,
     /// The server's close code, once it sent one.
     pub close_code: Option<u16>,
-    /// The server's wish in a `reconnect` frame, milliseconds.
-    pub reconnect_after_ms: Option<u32>,
+    /// When the server wants this client back, by a `reconnect` frame; microseconds.
+    pub back_at_us: Option<u64>,
+    /// When its last logged-in connection ended; nothing while there is one, and before the first.
+    pub away_since_us: Option<u64>,
+    /// Connections that it lost or did not get: each next one goes to the next gateway, as behind a load balancer.
+    pub moves: usize,
     /// When this login was due, microseconds.
     pub login_due_us: u64,
     /// Sends without an answer, in order.
@@ -72,7 +76,9 @@ impl Client {
                 ready: false,
                 cut: false,
                 close_code: None,
-                reconnect_after_ms: None,
+                back_at_us: None,
+                away_since_us: None,
+                moves: 0,
                 login_due_us: 0,
                 outstanding: VecDeque::new(),
                 learned: Vec::new(),
@@ -94,7 +100,7 @@ impl Session {
         self.ready = false;
         self.cut = false;
         self.close_code = None;
-        self.reconnect_after_ms = None;
+        self.back_at_us = None;
         self.to_acknowledge.clear();
         self.healing = 0;
     }

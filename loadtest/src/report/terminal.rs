@@ -63,8 +63,12 @@ impl Display for Report {
         if totals.disconnects > 0 {
             writeln!(
                 out,
-                "  disconnects {}, by the server's code {:?}, sent again {}, unsent {}",
-                totals.disconnects, totals.closes, totals.sent_again, totals.unsent
+                "  disconnects {}, by the server's code {:?}, longest without a socket {:.1} s, sent again {}, unsent {}",
+                totals.disconnects,
+                totals.closes,
+                totals.longest_away_ms as f64 / 1000.0,
+                totals.sent_again,
+                totals.unsent
             )?;
         }
         match self.drained_s {

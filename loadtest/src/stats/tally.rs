@@ -41,6 +41,8 @@ pub struct Totals {
     pub sent_again: u64,
     /// Sends that were given up because their sender had been away for too long.
     pub unsent: u64,
+    /// Longest time that a client was without a socket after it had logged in, milliseconds.
+    pub longest_away_ms: u64,
     pub bytes_in: u64,
     pub frames_in: u64,
     /// `error` frames by code.
@@ -76,6 +78,7 @@ impl Totals {
         ] {
             *mine += theirs;
         }
+        self.longest_away_ms = self.longest_away_ms.max(other.longest_away_ms);
         for (code, count) in &other.errors {
             *self.errors.entry(code.clone()).or_default() += count;
         }

@@ -3,6 +3,7 @@
 //! Gateways and workers of `tidings dev` meet here. Nothing is kept: after a start there are no sockets either.
 
 mod acknowledged;
+mod devices;
 mod leases;
 mod presence;
 mod routes;
@@ -31,11 +32,14 @@ pub struct EmbeddedFanout {
 struct State {
     channels: Channels,
     users: Table<UserId>,
+    idle: Table<UserId>,
     groups: Table<ConversationId>,
     watchers: Table<UserId>,
     last_seen: LastSeen,
     positions: Positions,
     holders: Holders,
+    /// Devices that were registered.
+    registered: u64,
 }
 
 impl EmbeddedFanout {

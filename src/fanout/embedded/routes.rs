@@ -6,7 +6,7 @@ use std::hash::Hash;
 use async_trait::async_trait;
 
 use super::EmbeddedFanout;
-use crate::fanout::{FanoutError, Routes};
+use crate::fanout::{Attention, FanoutError, Routes};
 use crate::model::{ConversationId, GatewayId, UserId};
 
 /// Which gateways hold a key.
@@ -79,6 +79,29 @@ impl Routes for EmbeddedFanout {
     ) -> Result<(), FanoutError> {
         self.state().groups.unregister(gateway, groups);
         Ok(())
+    }
+
+    async fn register_idle(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError> {
+        self.state().idle.register(gateway, users);
+        Ok(())
+    }
+
+    async fn unregister_idle(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError> {
+        self.state().idle.unregister(gateway, users);
+        Ok(())
+    }
+
+    async fn attention(&self, users: &[UserId]) -> Result<Vec<Attention>, FanoutError> {
+        let state = self.state();
+        let attention = |user: &UserId| {
+            let idle = state.idle.of(user);
+            match state.users.of(user) {
+                [] => Attention::Away,
+                gateways if gateways.iter().all(|gateway| idle.contains(gateway)) => Attention::Idle,
+                _ => Attention::Active,
+            }
+        };
+        Ok(users.iter().map(attention).collect())
     }
 
     async fn bring_groups(&self, groups: &[(ConversationId, Vec<UserId>)]) -> Result<(), FanoutError> {

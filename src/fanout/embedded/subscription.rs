@@ -108,6 +108,7 @@ impl Drop for EmbeddedSubscription {
         let mut state = self.fanout.state();
         state.channels.0.remove(&self.gateway);
         state.users.forget(self.gateway);
+        state.idle.forget(self.gateway);
         state.groups.forget(self.gateway);
         state.watchers.forget(self.gateway);
     }

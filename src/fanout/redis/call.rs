@@ -32,6 +32,11 @@ impl Call {
         Self::keyed("HMGET", key, fields.into_iter().map(Value::Bytes))
     }
 
+    /// A string.
+    pub(super) fn get(key: Bytes) -> Self {
+        Self::keyed("GET", key, [])
+    }
+
     /// Sets fields of a hash.
     pub(super) fn set_fields(key: Bytes, pairs: impl IntoIterator<Item = (Bytes, Value)>) -> Self {
         Self::keyed("HSET", key, pairs.into_iter().flat_map(|(field, value)| [Value::Bytes(field), value]))

@@ -30,6 +30,8 @@ mod tag {
     pub(super) const RESYNC: u8 = 4;
     pub(super) const EXPELLED: u8 = 5;
     pub(super) const FORGET: u8 = 6;
+    /// Without a new version: it comes only to a gateway that asked, and one of the release before does not.
+    pub(super) const ANSWER: u8 = 7;
 
     pub(super) const STORED: u8 = 0;
     pub(super) const NOT_FOUND: u8 = 1;
@@ -139,6 +141,11 @@ fn body(body: &EventBody, to: &mut Vec<u8>) {
             option(session.as_ref(), to, |session, to| uuid(session.as_uuid(), to));
         }
         EventBody::Forget => to.push(tag::FORGET),
+        EventBody::Answer { request, json } => {
+            to.push(tag::ANSWER);
+            uuid(request.as_uuid(), to);
+            bytes(json, to);
+        }
     }
 }
 

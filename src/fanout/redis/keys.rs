@@ -4,7 +4,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fanout::LeaseGroup;
-use crate::model::GatewayId;
+use crate::model::{ConversationId, GatewayId};
 
 /// Keys of one kind are spread over this many hashes: few enough that a batch's look-ups are few commands, enough to spread over a
 /// cluster. All processes must agree on it.
@@ -17,17 +17,20 @@ pub(super) enum Table {
     Users,
     /// Group → the gateways that hold one of its members.
     Groups,
+    /// User → the gateways at which all of their sockets are in the background.
+    Idle,
     /// User → the gateways that want to know of their presence.
     Watchers,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 3] = [Self::Users, Self::Groups, Self::Watchers];
+    pub(super) const ALL: [Self; 4] = [Self::Users, Self::Groups, Self::Idle, Self::Watchers];
 
     fn name(self) -> &'static str {
         match self {
             Self::Users => "users",
             Self::Groups => "groups",
+            Self::Idle => "idle",
             Self::Watchers => "watchers",
         }
     }
@@ -70,6 +73,16 @@ impl Keys {
     /// Hash: what one user's devices acknowledged.
     pub(super) fn acknowledged(&self, bucket: u8, user: &str) -> Bytes {
         format!("{}:ack:{{b{bucket:02}}}:{user}", self.prefix).into()
+    }
+
+    /// String: what one user's phones show of a conversation.
+    pub(super) fn screen(&self, bucket: u8, user: &str, conversation: ConversationId) -> Bytes {
+        format!("{}:push:{{b{bucket:02}}}:{conversation}:{user}", self.prefix).into()
+    }
+
+    /// Hash: when devices were registered last, by buckets of users.
+    pub(super) fn device_marks(&self) -> Bytes {
+        format!("{}:devices", self.prefix).into()
     }
 
     /// Sorted set: holders of a group's leases by their end.

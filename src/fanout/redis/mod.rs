@@ -7,14 +7,18 @@
 //! | `gateways` | sorted set: gateways by the end of their lease; expired ones stay for a day |
 //! | `gateway:{id}` | channel of a gateway |
 //! | `users:{bNN}`, `groups:{bNN}`, `watchers:{bNN}` | hashes: user or group → its gateways, 16 bytes each |
+//! | `idle:{bNN}` | hashes: user → the gateways at which all of their sockets are in the background |
 //! | `seen:{bNN}:period` | hash: user → when they were last there, in ms |
 //! | `ack:{bNN}:user` | hash: conversation → what the user's devices acknowledged |
+//! | `push:{bNN}:conversation:user` | string: what the user's phones show of it |
+//! | `devices` | hash: bucket of users → a number that changes when one of them registers a device |
 //! | `leases:workers`, `leases:push` | sorted sets: processes by the end of their lease |
 
 mod acknowledged;
 mod call;
 mod codec;
 mod connect;
+mod devices;
 mod keys;
 mod lease;
 mod leases;
@@ -22,6 +26,7 @@ mod links;
 mod presence;
 mod publish;
 mod routes;
+mod screens;
 mod scripts;
 mod subscription;
 mod sweep;

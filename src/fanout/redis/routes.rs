@@ -15,7 +15,7 @@ use super::call::Call;
 use super::keys::{Keys, Table, bucket_of};
 use super::lease::Living;
 use super::{RedisFanout, unavailable};
-use crate::fanout::{FanoutError, Routes};
+use crate::fanout::{Attention, FanoutError, Routes};
 use crate::model::{ConversationId, GatewayId, UserId};
 
 /// Keys: a bucket. Arguments: a gateway, 1 to add it or 0 to remove it, then fields.
@@ -82,6 +82,37 @@ impl Routes for RedisFanout {
         groups: &[ConversationId],
     ) -> Result<(), FanoutError> {
         self.remove_routes(gateway, Table::Groups, group_fields(groups)).await
+    }
+
+    async fn register_idle(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError> {
+        self.add_routes(gateway, Table::Idle, user_fields(users)).await
+    }
+
+    async fn unregister_idle(&self, gateway: GatewayId, users: &[UserId]) -> Result<(), FanoutError> {
+        self.remove_routes(gateway, Table::Idle, user_fields(users)).await
+    }
+
+    async fn attention(&self, users: &[UserId]) -> Result<Vec<Attention>, FanoutError> {
+        let mut lookup = Lookup::default();
+        for user in users {
+            lookup.add(Key::User(user));
+            lookup.add(Key::Idle(user));
+        }
+        let mut calls = vec![self.ask_living()];
+        lookup.ask(self.keys(), &mut calls);
+        let answers = self.send(&calls).await?;
+        let (living, routes) = read_routes(lookup, &answers)?;
+        let attention = |user: &UserId| {
+            let idle: Vec<GatewayId> = routes.of(Key::Idle(user)).collect();
+            let alive = |gateway: &GatewayId| living.place_of(*gateway).is_some();
+            let sockets: Vec<GatewayId> = routes.of(Key::User(user)).filter(alive).collect();
+            match &sockets[..] {
+                [] => Attention::Away,
+                sockets if sockets.iter().all(|gateway| idle.contains(gateway)) => Attention::Idle,
+                _ => Attention::Active,
+            }
+        };
+        Ok(users.iter().map(attention).collect())
     }
 
     async fn bring_groups(&self, groups: &[(ConversationId, Vec<UserId>)]) -> Result<(), FanoutError> {
@@ -180,6 +211,7 @@ fn group_fields(groups: &[ConversationId]) -> Vec<Bytes> {
 pub(super) enum Key<'a> {
     User(&'a UserId),
     Group(ConversationId),
+    Idle(&'a UserId),
     Watchers(&'a UserId),
 }
 
@@ -188,13 +220,16 @@ impl Key<'_> {
         match self {
             Self::User(_) => Table::Users,
             Self::Group(_) => Table::Groups,
+            Self::Idle(_) => Table::Idle,
             Self::Watchers(_) => Table::Watchers,
         }
     }
 
     fn field(self) -> Bytes {
         match self {
-            Self::User(user) | Self::Watchers(user) => Bytes::copy_from_slice(user.as_str().as_bytes()),
+            Self::User(user) | Self::Idle(user) | Self::Watchers(user) => {
+                Bytes::copy_from_slice(user.as_str().as_bytes())
+            }
             Self::Group(group) => Bytes::copy_from_slice(group.as_uuid().as_bytes()),
         }
     }

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use fred::types::scripts::Script;
 
-use super::{acknowledged, lease, leases, routes, sweep};
+use super::{acknowledged, lease, leases, routes, screens, sweep};
 
 /// Every script, for loading.
-pub(super) fn all() -> [&'static Script; 8] {
+pub(super) fn all() -> [&'static Script; 9] {
     [
         &lease::TAKE,
         &lease::RENEW,
@@ -17,6 +17,7 @@ pub(super) fn all() -> [&'static Script; 8] {
         &routes::CHANGE,
         &acknowledged::NOTE,
         &sweep::SWEEP,
+        &screens::SWAP,
     ]
     .map(|script: &'static LazyLock<Script>| &**script)
 }

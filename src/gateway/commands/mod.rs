@@ -62,8 +62,10 @@ impl Gateway {
                 Some(Box::pin(gateway.presence_frame(session, reference, request)))
             }
             ClientFrame::State(state) => {
-                session.set_active(state.active);
-                None
+                if session.set_active(state.active) == state.active {
+                    return None;
+                }
+                Some(Box::pin(async move { gateway.routes.user(session.user_id.clone()).await }))
             }
             ClientFrame::Auth(auth) => Some(Box::pin(gateway.auth_frame(session, reference, auth))),
             ClientFrame::Ping => {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Work;
 use crate::gateway::Gateway;
-use crate::gateway::access::Action;
+use crate::gateway::access::{Action, Asking};
 use crate::gateway::session::{Problem, Session};
-use crate::model::{ConversationId, Seq};
+use crate::model::{ConversationId, DeviceId, Seq, UserId};
 use crate::protocol::{Ack, Read, Ref};
 
 impl Gateway {
@@ -19,8 +19,25 @@ impl Gateway {
 
     pub(super) fn read(self, session: Arc<Session>, reference: Option<Ref>, read: Read) -> Option<Work> {
         self.for_member(session, reference, read.conversation_id, read.seq, |gateway, session, id, seq| {
-            gateway.positions.read(id, &session.user_id, seq);
+            gateway.positions.read(id, &session.user_id, session.device_id.as_ref(), seq);
         })
+    }
+
+    /// Notes that a device has everything up to `seq`, which nobody need have seen: a notification extension said so.
+    ///
+    /// # Errors
+    /// The user is no member, or the store is away.
+    pub async fn acknowledge_in_background(
+        &self,
+        user: &UserId,
+        device: &DeviceId,
+        id: ConversationId,
+        seq: Seq,
+    ) -> Result<(), Problem> {
+        let asking = Asking { id: user, connected: false };
+        self.access.check(id, &asking, Action::Take).await?;
+        self.positions.acknowledged(id, user, Some(device), false, seq);
+        Ok(())
     }
 
     /// Notes a position when the user is a member, at once when the gateway knows that.

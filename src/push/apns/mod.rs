@@ -31,6 +31,7 @@ const SANDBOX: &str = "https://api.sandbox.push.apple.com";
 pub struct Apns {
     hosts: Hosts,
     default_topic: Option<String>,
+    topics: Vec<String>,
     credential: Credential,
     clock: Clock,
 }
@@ -58,9 +59,9 @@ impl Apns {
             Some(base) => Hosts::One(url(base)?),
             None => Hosts::Apple { production: url(PRODUCTION)?, sandbox: url(SANDBOX)? },
         };
-        let default_topic = settings.default_topic.clone();
+        let (default_topic, topics) = (settings.default_topic.clone(), settings.topics.clone());
         let credential = Credential::open(settings, clock.clone())?;
-        Ok(Self { hosts, default_topic, credential, clock })
+        Ok(Self { hosts, default_topic, topics, credential, clock })
     }
 
     /// Asks one host; a refused provider token is renewed once and the request repeated.
@@ -119,6 +120,9 @@ impl Provider for Apns {
                 "the device has no app_id and there is no default topic",
             ));
         };
+        if !self.topics.is_empty() && !self.topics.iter().any(|known| known == topic) {
+            return Delivery::unasked(Outcome::quarantine("the device's app_id is not among apns.topics"));
+        }
         let prepared = match request::prepare(notification, topic) {
             Ok(prepared) => prepared,
             Err(error) => return Delivery::unasked(Outcome::rejected(error.to_string())),

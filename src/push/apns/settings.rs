@@ -8,6 +8,8 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// The topic of devices that registered without an `app_id`.
     pub default_topic: Option<String>,
+    /// Topics that may be pushed to; empty allows any.
+    pub topics: Vec<String>,
     /// HTTP/2 connections to each host, opened when the ones before are full.
     pub connections: usize,
     /// Requests at a time on one connection. Apple allows about 1,000 streams.
@@ -29,6 +31,7 @@ impl Settings {
             authentication,
             base_url: None,
             default_topic: None,
+            topics: Vec::new(),
             connections: 4,
             streams_per_connection: 500,
             http: HttpSettings::default(),

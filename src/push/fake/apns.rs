@@ -131,7 +131,7 @@ impl Apns {
             if phone.app_id.get_or_insert_with(|| topic.to_owned()) != topic {
                 return Err(Refusal(400, "DeviceTokenNotForTopic"));
             }
-            phone.receive(arrived(asked, payload));
+            phones.receive(token, Platform::Apns, arrived(asked, payload), self.world.now());
             Ok(())
         })
     }

@@ -68,6 +68,7 @@ pub(super) fn arrived(asked: &Asked, mut payload: Value) -> Arrived {
         thread: text(&aps["thread-id"]),
         sound: text(&aps["sound"]),
         channel: None,
+        at_ms: 0,
         data: payload.clone(),
     });
     Arrived { id, alert, badge, data: payload }

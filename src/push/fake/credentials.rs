@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use jsonwebtoken::DecodingKey;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    RsaKeySize, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, RsaKeySize, date_time_ymd,
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -17,6 +17,8 @@ use super::{FakeError, Options};
 /// Apple gives keys and teams ids of ten characters.
 const KEY_ID: &str = "FAKEKEY001";
 const TEAM_ID: &str = "FAKETEAM01";
+/// Whom a push service would write to.
+pub const SUBJECT: &str = "mailto:push@example.org";
 pub(super) const CLIENT_EMAIL: &str = "push@tidings-dev.iam.gserviceaccount.com";
 
 /// Where the credentials are that the fakes accept.
@@ -55,6 +57,8 @@ impl Credentials {
     pub fn generate(options: &Options) -> Result<Self, FakeError> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A name of its own: OpenSSL takes a certificate whose subject is its issuer for a self-signed one.
+        params.distinguished_name.push(DnType::CommonName, "Tidings fake push authority");
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let authority_key = KeyPair::generate()?;
         let authority = params.self_signed(&authority_key)?;
@@ -108,7 +112,7 @@ impl Credentials {
     }
 
     /// Writes everything that a sender needs. `urls` are those of APNs, FCM and Web Push.
-    pub fn write(&self, options: &Options, urls: [&str; 3]) -> Result<Files, FakeError> {
+    pub fn write(&self, options: &Options, urls: &[String; 3]) -> Result<Files, FakeError> {
         let dir = std::path::absolute(&options.dir)?;
         std::fs::create_dir_all(&dir).map_err(|source| FakeError::Write { path: dir.clone(), source })?;
         let file = |name: &str, content: String| write(&dir.join(name), content);
@@ -131,23 +135,44 @@ impl Credentials {
             vapid_key: file("vapid.pem", self.vapid_key.serialize_pem())?,
             environment: PathBuf::new(),
         };
-        files.environment = file("tidings.env", files.lines(urls))?;
+        files.environment = file("tidings.env", environment(&files.settings(urls)))?;
         Ok(files)
     }
 }
 
 impl Files {
-    /// APNs and FCM by their names in the configuration.
-    fn lines(&self, urls: [&str; 3]) -> String {
-        let (ca, key) = (self.ca.display(), self.apns_key.display());
-        let account = self.fcm_service_account.display();
-        format!(
-            "TIDINGS__APNS__BASE_URL={}\nTIDINGS__APNS__KEY_FILE={key}\nTIDINGS__APNS__KEY_ID={}\n\
-             TIDINGS__APNS__TEAM_ID={}\nTIDINGS__APNS__CA_FILE={ca}\nTIDINGS__FCM__BASE_URL={}\n\
-             TIDINGS__FCM__SERVICE_ACCOUNT_FILE={account}\nTIDINGS__FCM__CA_FILE={ca}\n",
-            urls[0], self.apns_key_id, self.apns_team_id, urls[1],
-        )
+    /// The settings that point Tidings at the fakes, in order: name in the configuration and value.
+    pub(super) fn settings(&self, urls: &[String; 3]) -> Vec<(&'static str, String)> {
+        let path = |path: &Path| path.display().to_string();
+        vec![
+            ("apns.base_url", urls[0].clone()),
+            ("apns.key_file", path(&self.apns_key)),
+            ("apns.key_id", self.apns_key_id.clone()),
+            ("apns.team_id", self.apns_team_id.clone()),
+            ("apns.ca_file", path(&self.ca)),
+            ("fcm.base_url", urls[1].clone()),
+            ("fcm.service_account_file", path(&self.fcm_service_account)),
+            ("fcm.ca_file", path(&self.ca)),
+            ("webpush.vapid_private_key_file", path(&self.vapid_key)),
+            ("webpush.subject", SUBJECT.to_owned()),
+            ("webpush.allowed_hosts", host(&urls[2]).to_owned()),
+            ("webpush.ca_file", path(&self.ca)),
+        ]
     }
+}
+
+/// Settings as environment variables, one a line.
+pub fn environment(settings: &[(&str, String)]) -> String {
+    let line = |(name, value): &(&str, String)| {
+        format!("TIDINGS__{}={value}\n", name.replace('.', "__").to_uppercase())
+    };
+    settings.iter().map(line).collect()
+}
+
+/// `https://host:port` without the rest; an IPv6 host keeps its brackets, as in an endpoint.
+fn host(url: &str) -> &str {
+    let authority = url.strip_prefix("https://").unwrap_or(url);
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
 fn sign(
@@ -157,6 +182,7 @@ fn sign(
 ) -> Result<Signed, FakeError> {
     let mut params = CertificateParams::new(names)?;
     params.extended_key_usages = vec![purpose];
+    params.distinguished_name.push(DnType::CommonName, "Tidings fake push");
     params.not_after = date_time_ymd(2049, 1, 1);
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, issuer)?;

@@ -115,7 +115,8 @@ impl Fcm {
                 return Err(Refusal(404, "NOT_FOUND", Some("UNREGISTERED"), why));
             }
             phone.app_id.get_or_insert_with(|| project.to_owned());
-            phone.receive(arrived(message));
+            let token = message.token.clone();
+            phones.receive(&token, Platform::Fcm, arrived(message), self.world.now());
             Ok(())
         })
     }

@@ -110,6 +110,7 @@ pub(super) fn arrived(message: Message) -> Arrived {
         thread: message.data.get("conversation_id").cloned(),
         sound: android.sound,
         channel: android.channel_id,
+        at_ms: 0,
         data: data.clone(),
     });
     Arrived { id, alert, badge: badge.or(android.notification_count), data }

@@ -16,6 +16,7 @@ mod error;
 mod faults;
 mod fcm;
 mod fcm_message;
+mod lookout;
 mod phones;
 mod server;
 mod webpush;
@@ -26,13 +27,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use credentials::Files;
+pub use credentials::{Files, SUBJECT, environment};
 pub use error::FakeError;
 pub use faults::{Fault, Rule, Service};
-pub use phones::{Phone, Shown};
+pub use lookout::Lookout;
+pub use phones::{Arrival, Phone, Shown};
 pub use webpush::NewSubscription;
 pub use world::World;
 
@@ -89,6 +92,8 @@ pub struct Handle {
     pub control_url: String,
     /// The credentials that the fakes accept.
     pub files: Files,
+    /// What points Tidings at the fakes: names in the configuration and values.
+    pub settings: Vec<(&'static str, String)>,
     world: Arc<World>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -114,8 +119,15 @@ pub async fn run(options: Options) -> Result<Handle, FakeError> {
     let webpush_url = url("https", &webpush)?;
     let control_url = url("http", &control)?;
 
-    let credentials = Credentials::generate(&options)?;
-    let files = credentials.write(&options, [&apns_url, &fcm_url, &webpush_url])?;
+    let (at, urls) = (options.clone(), [apns_url.clone(), fcm_url.clone(), webpush_url.clone()]);
+    // Making keys takes a core for some tenths of a second, and files may be slow.
+    let made = tokio::task::spawn_blocking(move || {
+        let credentials = Credentials::generate(&at)?;
+        let files = credentials.write(&at, &urls)?;
+        let settings = files.settings(&urls);
+        Ok::<_, FakeError>((credentials, files, settings))
+    });
+    let (credentials, files, settings) = made.await.map_err(std::io::Error::other)??;
     let world = Arc::new(World::new(options.clock.clone()));
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -133,7 +145,7 @@ pub async fn run(options: Options) -> Result<Handle, FakeError> {
     let routes = control::routes(Arc::clone(&world), webpush_url.clone());
     tasks.spawn(control::serve(control, routes, stop.clone()));
     tasks.close();
-    Ok(Handle { apns_url, fcm_url, webpush_url, control_url, files, world, stop, tasks })
+    Ok(Handle { apns_url, fcm_url, webpush_url, control_url, files, settings, world, stop, tasks })
 }
 
 impl Handle {
@@ -165,6 +177,16 @@ impl Handle {
     /// A browser subscribes. With `application_server_key` only its holder may push to it.
     pub fn subscribe(&self, application_server_key: Option<String>) -> Result<NewSubscription, FakeError> {
         self.world.subscribe(&self.webpush_url, application_server_key)
+    }
+
+    /// Every push that arrives from now on. Who is slow to read misses some and is told how many.
+    pub fn arrivals(&self) -> broadcast::Receiver<Arrival> {
+        self.world.arrivals()
+    }
+
+    /// For looking at phones from elsewhere in the process.
+    pub fn lookout(&self) -> Lookout {
+        Lookout::new(Arc::clone(&self.world), self.webpush_url.clone())
     }
 
     /// Requests that this service got so far, refused ones included.

@@ -1,11 +1,16 @@
 use std::collections::{BTreeMap, HashSet};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::broadcast;
 
 use crate::push::provider::Platform;
 
+/// Phones that are remembered: more than a load test pushes to, less than fills a memory.
+const MAX_PHONES: usize = 100_000;
+/// Arrivals that a slow onlooker may be behind; then it misses some.
+const ARRIVALS: usize = 256;
 /// Alerts that a phone keeps; the oldest goes first.
 const MAX_ALERTS: usize = 1000;
 /// Ids of pushes that a phone remembers, so that a long load test does not fill the memory.
@@ -36,16 +41,23 @@ pub struct Phone {
 }
 
 /// One alert on the screen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Shown {
     /// The collapse id or tag, or where there is none the push's id.
     pub key: String,
+    #[schema(required = true)]
     pub title: Option<String>,
+    #[schema(required = true)]
     pub body: Option<String>,
+    #[schema(required = true)]
     pub thread: Option<String>,
+    #[schema(required = true)]
     pub sound: Option<String>,
     /// Android's notification channel.
+    #[schema(required = true)]
     pub channel: Option<String>,
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: u64,
     /// What the app got beside it.
     pub data: Value,
 }
@@ -59,25 +71,61 @@ pub(super) struct Arrived {
     pub data: Value,
 }
 
-#[derive(Default)]
-pub(super) struct Phones(BTreeMap<String, Phone>);
+/// A push that a phone got just now, for whoever looks on.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    pub platform: Platform,
+    pub token: String,
+    /// `None` for a silent push.
+    pub alert: Option<Shown>,
+    pub badge: Option<u32>,
+}
+
+pub(super) struct Phones {
+    all: BTreeMap<String, Phone>,
+    arrivals: broadcast::Sender<Arrival>,
+}
+
+impl Default for Phones {
+    fn default() -> Self {
+        Self { all: BTreeMap::new(), arrivals: broadcast::Sender::new(ARRIVALS) }
+    }
+}
 
 impl Phones {
     pub fn get(&self, token: &str) -> Option<&Phone> {
-        self.0.get(token)
+        self.all.get(token)
     }
 
     pub fn all(&self) -> Vec<Phone> {
-        self.0.values().cloned().collect()
+        self.all.values().cloned().collect()
     }
 
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.all.clear();
+    }
+
+    pub fn arrivals(&self) -> broadcast::Receiver<Arrival> {
+        self.arrivals.subscribe()
+    }
+
+    /// A push reaches the phone of this token.
+    pub fn receive(&mut self, token: &str, platform: Platform, arrived: Arrived, at: SystemTime) {
+        if self.arrivals.receiver_count() > 0 {
+            let (alert, badge) = (arrived.alert.clone(), arrived.badge);
+            let arrival = Arrival { platform, token: token.to_owned(), alert, badge };
+            // An error says that nobody looks on any more.
+            let _ = self.arrivals.send(arrival);
+        }
+        self.entry(token, platform).receive(arrived, at);
     }
 
     /// The phone of this token, which exists from the first push on.
     pub fn entry(&mut self, token: &str, platform: Platform) -> &mut Phone {
-        self.0.entry(token.to_owned()).or_insert_with(|| Phone {
+        if self.all.len() >= MAX_PHONES && !self.all.contains_key(token) {
+            self.all.pop_first();
+        }
+        self.all.entry(token.to_owned()).or_insert_with(|| Phone {
             token: token.to_owned(),
             platform,
             app_id: None,
@@ -94,7 +142,7 @@ impl Phones {
 
     /// `None` when there is no such phone.
     pub fn uninstall(&mut self, token: &str, at: SystemTime) -> Option<()> {
-        let phone = self.0.get_mut(token)?;
+        let phone = self.all.get_mut(token)?;
         phone.uninstalled_at = Some(at);
         phone.alerts.clear();
         Some(())
@@ -106,7 +154,7 @@ impl Phone {
         self.uninstalled_at
     }
 
-    pub(super) fn receive(&mut self, arrived: Arrived) {
+    fn receive(&mut self, arrived: Arrived, at: SystemTime) {
         if self.seen.len() >= MAX_SEEN {
             self.seen.clear();
         }
@@ -116,12 +164,13 @@ impl Phone {
         if let Some(badge) = arrived.badge {
             self.badge = Some(badge);
         }
-        let Some(alert) = arrived.alert else {
+        let Some(mut alert) = arrived.alert else {
             self.silent += 1;
             self.clear(&arrived.data);
             return;
         };
         self.rings += 1;
+        alert.at_ms = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         self.alerts.retain(|shown| shown.key != alert.key);
         self.alerts.push(alert);
         if self.alerts.len() > MAX_ALERTS {
@@ -152,6 +201,8 @@ fn number(value: &Value) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use serde_json::json;
 
@@ -164,6 +215,7 @@ mod tests {
             thread: None,
             sound: None,
             channel: None,
+            at_ms: 0,
             data: data.clone(),
         };
         Arrived { id: Some(format!("{key}/{seq}")), alert: Some(shown), badge: Some(1), data }
@@ -176,18 +228,38 @@ mod tests {
     #[test]
     fn an_alert_replaces_the_one_with_its_key_and_a_clear_removes_what_was_read() {
         let mut phones = Phones::default();
-        let phone = phones.entry("t", Platform::Apns);
-        phone.receive(alert("a", json!(1)));
-        phone.receive(alert("b", json!("2")));
-        phone.receive(alert("a", json!(3)));
-        assert_eq!(keys(phone), ["b", "a"]);
-        assert_eq!((phone.rings, phone.repeats), (3, 0));
-        phone.receive(alert("a", json!(3)));
+        let mut receive = |arrived| {
+            phones.receive("t", Platform::Apns, arrived, UNIX_EPOCH + Duration::from_millis(7));
+            phones.get("t").expect("a phone").clone()
+        };
+        receive(alert("a", json!(1)));
+        receive(alert("b", json!("2")));
+        let phone = receive(alert("a", json!(3)));
+        assert_eq!(keys(&phone), ["b", "a"]);
+        assert_eq!((phone.rings, phone.repeats, phone.alerts[0].at_ms), (3, 0, 7));
+        let phone = receive(alert("a", json!(3)));
         assert_eq!((phone.rings, phone.repeats), (4, 1));
 
         let data = json!({"type": "clear", "conversation_id": "c", "seq": "2"});
-        phone.receive(Arrived { id: None, alert: None, badge: Some(0), data });
-        assert_eq!(keys(phone), ["a"]);
+        let phone = receive(Arrived { id: None, alert: None, badge: Some(0), data });
+        assert_eq!(keys(&phone), ["a"]);
         assert_eq!(phone.badge, Some(0));
+    }
+
+    #[test]
+    fn whoever_looks_on_hears_of_each_push() {
+        let mut phones = Phones::default();
+        let mut arrivals = phones.arrivals();
+        phones.receive("t", Platform::Fcm, alert("a", json!(1)), UNIX_EPOCH);
+        phones.receive(
+            "t",
+            Platform::Fcm,
+            Arrived { id: None, alert: None, badge: Some(0), data: json!({}) },
+            UNIX_EPOCH,
+        );
+        let first = arrivals.try_recv().expect("an arrival");
+        assert_eq!((first.token.as_str(), first.alert.map(|alert| alert.key)), ("t", Some("a".to_owned())));
+        let second = arrivals.try_recv().expect("another");
+        assert!(second.alert.is_none() && second.badge == Some(0));
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Browser {
 }
 
 /// A subscription of a fake browser.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct NewSubscription {
     /// Where its phone is found.
     pub phone: String,
@@ -93,12 +93,11 @@ impl WebPush {
         let message = decrypt(&asked.body, &browser.key, &browser.auth)
             .ok()
             .and_then(|plain| serde_json::from_slice::<Value>(&plain).ok());
-        self.world.with_phones(|phones| {
-            let phone = phones.entry(phone, Platform::Webpush);
-            match message {
-                Some(message) => phone.receive(arrived(&message)),
-                None => phone.undecryptable += 1,
+        self.world.with_phones(|phones| match message {
+            Some(message) => {
+                phones.receive(phone, Platform::Webpush, arrived(&message), self.world.now());
             }
+            None => phones.entry(phone, Platform::Webpush).undecryptable += 1,
         });
         Ok(())
     }
@@ -175,6 +174,7 @@ fn arrived(message: &Value) -> Arrived {
         thread: text(&data["conversation_id"]),
         sound: None,
         channel: None,
+        at_ms: 0,
         data: data.clone(),
     });
     let badge = message["badge"].as_u64().and_then(|badge| u32::try_from(badge).ok());

@@ -3,11 +3,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::sync::broadcast;
+
 use super::faults::Faults;
 use super::phones::Phones;
 use super::webpush::Browser;
-use super::{FakeError, NewSubscription, Phone, Rule, Service};
+use super::{Arrival, FakeError, NewSubscription, Phone, Rule, Service};
 use crate::push::provider::Clock;
+
+/// Browsers that are remembered; one more takes the place of another.
+const MAX_BROWSERS: usize = 10_000;
 
 /// Everything that the services and the control port share.
 pub struct World {
@@ -87,6 +92,10 @@ impl World {
         lock(&self.phones).all()
     }
 
+    pub(super) fn arrivals(&self) -> broadcast::Receiver<Arrival> {
+        lock(&self.phones).arrivals()
+    }
+
     pub(super) fn uninstall(&self, token: &str) -> Option<()> {
         let now = self.now();
         let browser = lock(&self.browsers).remove(token).map(drop);
@@ -99,7 +108,14 @@ impl World {
         application_server_key: Option<String>,
     ) -> Result<NewSubscription, FakeError> {
         let (browser, subscription) = Browser::subscribe(origin, application_server_key)?;
-        lock(&self.browsers).insert(subscription.phone.clone(), std::sync::Arc::new(browser));
+        let mut browsers = lock(&self.browsers);
+        if browsers.len() >= MAX_BROWSERS
+            && let Some(one) = browsers.keys().next().cloned()
+        {
+            browsers.remove(&one);
+        }
+        browsers.insert(subscription.phone.clone(), std::sync::Arc::new(browser));
+        drop(browsers);
         Ok(subscription)
     }
 

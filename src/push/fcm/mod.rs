@@ -30,6 +30,7 @@ pub struct Fcm {
 
 struct Served {
     app_ids: Vec<String>,
+    project_id: Option<String>,
     data_only: bool,
     tokens: AccessTokens,
 }
@@ -51,7 +52,12 @@ impl Fcm {
             .map(|project| {
                 let account = project.service_account;
                 let tokens = AccessTokens::open(account, client.clone(), clock.clone())?;
-                Ok(Served { app_ids: project.app_ids, data_only: project.data_only, tokens })
+                Ok(Served {
+                    app_ids: project.app_ids,
+                    project_id: project.project_id,
+                    data_only: project.data_only,
+                    tokens,
+                })
             })
             .collect::<Result<_, ProviderError>>()?;
         Ok(Self { base, client, projects, clock })
@@ -74,7 +80,7 @@ impl Fcm {
             };
             let request = self
                 .client
-                .post(request::url(&self.base, &token.project_id))
+                .post(request::url(&self.base, project.project_id.as_ref().unwrap_or(&token.project_id)))
                 .bearer_auth(&token.text)
                 .header("content-type", "application/json")
                 .body(body.clone());

@@ -17,6 +17,8 @@ pub struct Project {
     pub app_ids: Vec<String>,
     /// The JSON file of a service account that may send messages.
     pub service_account: Source,
+    /// `None`: the service account's own.
+    pub project_id: Option<String>,
     /// Send title and text as data, so that the app itself shows them. Android runs an app's code
     /// for a message in the background only then, which it needs to acknowledge.
     pub data_only: bool,
@@ -25,7 +27,7 @@ pub struct Project {
 impl Settings {
     /// One project for every app.
     pub fn new(service_account: Source) -> Self {
-        let project = Project { app_ids: Vec::new(), service_account, data_only: false };
+        let project = Project { app_ids: Vec::new(), service_account, project_id: None, data_only: false };
         Self { projects: vec![project], base_url: None, http: HttpSettings::default() }
     }
 }

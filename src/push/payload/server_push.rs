@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields::RESERVED;
+use crate::model::PushOverride;
 use crate::push::provider::Priority;
 
 /// Custom data leaves room for the text and the ids in 4096 bytes.
@@ -59,6 +60,34 @@ impl ServerPush {
     }
 }
 
+/// As an entry carries it.
+impl From<ServerPush> for PushOverride {
+    fn from(push: ServerPush) -> Self {
+        Self {
+            title: push.title,
+            body: push.body,
+            data: Some(push.data).filter(|data| !data.is_empty()),
+            sound: push.sound,
+            priority: push.priority.map(|priority| priority.as_str().to_owned()),
+            silent: push.silent,
+        }
+    }
+}
+
+/// It was checked at the edge; a priority that this release does not know is none.
+impl From<PushOverride> for ServerPush {
+    fn from(push: PushOverride) -> Self {
+        Self {
+            title: push.title,
+            body: push.body,
+            data: push.data.unwrap_or_default(),
+            sound: push.sound,
+            priority: push.priority.as_deref().and_then(Priority::from_name),
+            silent: push.silent,
+        }
+    }
+}
+
 /// FCM refuses a message with a name of its own, so one such name would lose every Android push.
 fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("google") || name.starts_with("gcm")
@@ -77,6 +106,15 @@ mod tests {
         .expect("a push");
         assert_eq!(push.title.as_deref(), Some("Order 7"));
         assert_eq!(push.priority, Some(Priority::Normal));
+    }
+
+    #[test]
+    fn it_travels_with_its_entry_and_comes_back() {
+        let json = json!({"title": "t", "body": "b", "data": {"x": 1}, "sound": "s", "priority": "high", "silent": true});
+        for json in [json, json!({})] {
+            let push = ServerPush::parse(&json).expect("a push");
+            assert_eq!(ServerPush::from(PushOverride::from(push.clone())), push);
+        }
     }
 
     #[test]

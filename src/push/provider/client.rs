@@ -14,6 +14,8 @@ pub struct HttpSettings {
     pub proxy: Option<String>,
     /// PEM file of authorities to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Addresses may be `http://` too: of an egress gateway or a test, never of a provider.
+    pub plain: bool,
     /// Connecting, TLS included.
     pub connect_timeout: Duration,
     /// One request from its first byte to the last of the answer.
@@ -29,6 +31,7 @@ impl Default for HttpSettings {
         Self {
             proxy: None,
             ca_file: None,
+            plain: false,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(60),
@@ -56,7 +59,7 @@ impl HttpSettings {
     fn builder(&self) -> Result<ClientBuilder, ProviderError> {
         let mut builder = Client::builder()
             .no_proxy()
-            .https_only(true)
+            .https_only(!self.plain)
             .tls_version_min(tls::Version::TLS_1_2)
             // A provider never redirects; following one could lead a Web Push request inside.
             .redirect(redirect::Policy::none())

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Secret;
+use crate::model;
 
 /// One push to one device, ready to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,27 @@ pub struct Target {
     pub environment: Option<Environment>,
     /// When the app last registered this token. A provider's older word about it does not count.
     pub registered_at: SystemTime,
+}
+
+impl Target {
+    /// The device as it is registered.
+    pub fn of(device: &model::Device) -> Self {
+        Self {
+            platform: match device.platform {
+                model::Platform::Apns => Platform::Apns,
+                model::Platform::Fcm => Platform::Fcm,
+                model::Platform::Webpush => Platform::Webpush,
+            },
+            token: Secret::new(device.token.as_str()),
+            app_id: Some(device.app_id.clone()).filter(|id| !id.is_empty()),
+            environment: device.environment.map(|environment| match environment {
+                model::Environment::Production => Environment::Production,
+                model::Environment::Sandbox => Environment::Sandbox,
+            }),
+            registered_at: UNIX_EPOCH
+                + Duration::from_millis(device.registered_at.as_millis().max(0).unsigned_abs()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,6 +142,19 @@ pub enum Priority {
     High,
     /// When it is convenient for the battery.
     Normal,
+}
+
+impl Priority {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::High, Self::Normal].into_iter().find(|priority| priority.as_str() == name)
+    }
 }
 
 /// The id of the push of `message` to one device: a UUIDv5, so that every attempt and every

@@ -133,6 +133,7 @@ async fn an_app_is_served_by_its_own_project() {
     settings.projects.push(Project {
         app_ids: vec!["org.example.second".to_owned()],
         service_account: Source::File(other.fake.files.fcm_service_account.clone()),
+        project_id: None,
         data_only: false,
     });
     let fcm = Fcm::with_clock(settings, bench.clock.clock()).expect("FCM");

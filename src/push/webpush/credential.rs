@@ -87,6 +87,11 @@ impl Vapid {
     }
 }
 
+/// The public half of a key, in URL-safe base64.
+pub(super) fn public_key(private: &str) -> Result<String, ProviderError> {
+    VapidKey::parse(&[private.as_bytes().to_vec()]).map(|key| key.public)
+}
+
 struct VapidKey {
     signing: EncodingKey,
     public: String,

@@ -11,7 +11,7 @@ mod subscription;
 
 use reqwest::{Client, Url};
 
-pub use settings::Settings;
+pub use settings::{Settings, is_allowed};
 pub use subscription::{Subscription, SubscriptionError};
 
 use crate::push::provider::{
@@ -19,6 +19,11 @@ use crate::push::provider::{
 };
 use credential::Vapid;
 pub(in crate::push) use encrypt::decrypt;
+
+/// The application server key of a private VAPID key, with which pages subscribe.
+pub fn public_key(private: &str) -> Result<String, ProviderError> {
+    credential::public_key(private)
+}
 
 /// Delivers to browsers.
 pub struct WebPush {

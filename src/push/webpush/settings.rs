@@ -1,9 +1,9 @@
 use crate::push::provider::{HttpSettings, Source};
 
-/// The push services of the known browsers. An entry that begins with a dot stands for every
-/// host below it.
+/// The push services of the known browsers. An entry that begins with `*.` stands for every
+/// host below the rest.
 const BROWSERS: &[&str] =
-    &["fcm.googleapis.com", ".push.services.mozilla.com", ".push.apple.com", ".notify.windows.com"];
+    &["fcm.googleapis.com", "*.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com"];
 
 /// As whom to push to browsers.
 #[derive(Debug, Clone)]
@@ -32,11 +32,16 @@ impl Settings {
     }
 
     pub(super) fn allows(&self, host: &str) -> bool {
-        self.allowed_hosts.iter().any(|allowed| match allowed.strip_prefix('.') {
-            Some(_) => host.ends_with(allowed.as_str()),
-            None => host == allowed,
-        })
+        is_allowed(&self.allowed_hosts, host)
     }
+}
+
+/// Whether `host` is one of these, or below one that begins with `*.`.
+pub fn is_allowed(allowed_hosts: &[String], host: &str) -> bool {
+    allowed_hosts.iter().any(|allowed| match allowed.strip_prefix('*') {
+        Some(below) => host.len() > below.len() && host.ends_with(below),
+        None => host == allowed,
+    })
 }
 
 #[cfg(test)]
@@ -48,7 +53,9 @@ mod tests {
         let settings = Settings::new(Source::Inline(String::new()), "mailto:a@example.org");
         assert!(settings.allows("fcm.googleapis.com"));
         assert!(settings.allows("updates.push.services.mozilla.com"));
-        for host in ["127.0.0.1", "redis", "evil-push.apple.com", "fcm.googleapis.com.evil.org"] {
+        for host in
+            ["127.0.0.1", "redis", "evil-push.apple.com", ".push.apple.com", "fcm.googleapis.com.evil.org"]
+        {
             assert!(!settings.allows(host), "{host}");
         }
     }

@@ -33,6 +33,12 @@ struct Keys {
 }
 
 impl Subscription {
+    /// Where the browser's push service is.
+    pub fn host(&self) -> &str {
+        // Checked when it was parsed.
+        self.endpoint.host_str().unwrap_or_default()
+    }
+
     /// Parses and checks a subscription; the API may call it when a device registers.
     pub fn parse(token: &str) -> Result<Self, SubscriptionError> {
         let wrong = |reason: &str| SubscriptionError(reason.to_owned());

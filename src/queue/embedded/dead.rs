@@ -4,27 +4,43 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rusqlite::{Connection, OpenFlags};
 
 use super::EmbeddedQueue;
+use super::push::Jobs;
+use super::screens::Count;
 use crate::model::Timestamp;
-use crate::queue::{Batch, DeadLetter, DeadLetters, LetterId, Queue, QueueError, Replayed};
+use crate::queue::{
+    Batch, DeadLetter, DeadLetters, LetterId, PushJob, PushLane, PushQueue, Queue, QueueError, Replayed,
+};
 use crate::store::sqlite::{Database, DatabaseError, Migration};
 
 const FILE: &str = "queue.sqlite";
 
-const SCHEMA: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../../../migrations/sqlite/queue_0001_initial.sql"),
-}];
+const SCHEMA: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        sql: include_str!("../../../migrations/sqlite/queue_0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "push",
+        sql: include_str!("../../../migrations/sqlite/queue_0002_push.sql"),
+    },
+];
 
 const INSERT: &str = "INSERT INTO dead_letters (payload, reason, source, dead_at) VALUES (?1, ?2, ?3, ?4)";
 const LIST: &str = "SELECT id, payload, reason, source, dead_at FROM dead_letters ORDER BY id LIMIT ?1";
 const COUNT: &str = "SELECT count(*) FROM dead_letters";
 const DELETE: &str = "DELETE FROM dead_letters WHERE id = ?1";
 
-pub(super) fn open(data_dir: &Path) -> Result<Database, DatabaseError> {
-    Database::open(data_dir, FILE, SCHEMA, 1)
+/// Opens the file, and reads what an earlier process left of the push stage.
+pub(super) fn open(data_dir: &Path) -> Result<(Database, Jobs, Count), DatabaseError> {
+    let database = Database::open(data_dir, FILE, SCHEMA, 1)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(data_dir.join(FILE), flags)?;
+    Ok((database, Jobs::load(&connection)?, Count::load(&connection)?))
 }
 
 impl From<DatabaseError> for QueueError {
@@ -39,6 +55,20 @@ impl EmbeddedQueue {
             Ok(connection.query_row(COUNT, [], |row| row.get(0))?)
         });
         Ok(u64::try_from(count.await?).unwrap_or(0))
+    }
+
+    /// Puts a letter back to where it came from; whether it is there.
+    async fn send_again(&self, letter: &DeadLetter) -> bool {
+        if let Some(lane) = PushLane::of_queue(&letter.source) {
+            return self
+                .put(vec![PushJob { lane, due: None, payload: letter.payload.clone() }])
+                .await
+                .is_ok();
+        }
+        let batch = Batch::decode(&letter.payload).ok().filter(|batch| !batch.entries().is_empty());
+        let Some(batch) = batch else { return false };
+        let partition = self.partitions.of(batch.entries()[0].conversation_id);
+        self.publish(partition, batch).await.is_ok()
     }
 
     async fn forget(&self, id: &LetterId) -> Result<(), QueueError> {
@@ -85,13 +115,7 @@ impl DeadLetters for EmbeddedQueue {
         let mut done = Replayed::default();
         for letter in self.dead_letters(usize::MAX).await? {
             let wanted = ids.is_empty() || ids.contains(&letter.id);
-            let batch = Batch::decode(&letter.payload).ok().filter(|batch| !batch.entries().is_empty());
-            let (true, Some(batch)) = (wanted, batch) else {
-                done.left += 1;
-                continue;
-            };
-            let partition = self.partitions.of(batch.entries()[0].conversation_id);
-            if self.publish(partition, batch).await.is_err() {
+            if !wanted || !self.send_again(&letter).await {
                 done.left += 1;
                 continue;
             }

@@ -1,11 +1,13 @@
 //! The queue of one process: partitions in memory, bounded; a publish resolves when its consumer has acknowledged.
 //!
 //! So what was published is as durable as what the consumer did before it acknowledged. What has to wait across a restart,
-//! dead letters, is in SQLite.
+//! dead letters and the jobs of the push stage, is in SQLite.
 
 mod consumer;
 mod dead;
 mod lane;
+mod push;
+mod screens;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use async_trait::async_trait;
 
 use self::consumer::EmbeddedConsumer;
 use self::lane::Lane;
+use self::push::Jobs;
 use super::{Batch, Consumer, Depth, Partition, Partitions, PublishError, Queue, QueueError};
 use crate::store::sqlite::{Database, DatabaseError};
 
@@ -25,6 +28,8 @@ pub struct EmbeddedQueue {
     /// Entries that one partition holds at most.
     room: usize,
     database: Database,
+    jobs: Arc<Jobs>,
+    screens: Arc<screens::Count>,
 }
 
 /// Opens the queue, with its file in `data_dir`. `room` bounds the entries that wait in one partition.
@@ -32,9 +37,9 @@ pub struct EmbeddedQueue {
 /// # Errors
 /// The file cannot be used, or belongs to another process.
 pub fn open(data_dir: &Path, partitions: Partitions, room: usize) -> Result<EmbeddedQueue, DatabaseError> {
-    let database = dead::open(data_dir)?;
+    let (database, jobs, screens) = dead::open(data_dir)?;
     let lanes = partitions.all().map(|_| Arc::new(Lane::new(room))).collect();
-    Ok(EmbeddedQueue { lanes, partitions, room, database })
+    Ok(EmbeddedQueue { lanes, partitions, room, database, jobs: Arc::new(jobs), screens: Arc::new(screens) })
 }
 
 #[async_trait]
@@ -66,6 +71,8 @@ impl Queue for EmbeddedQueue {
             inbound.unacknowledged += unacknowledged as u64;
         }
         let dead = Depth { queue: "dead".to_owned(), ready: self.count_dead().await?, unacknowledged: 0 };
-        Ok(vec![inbound, dead])
+        let mut depths = vec![inbound, dead];
+        depths.extend(self.jobs.depths());
+        Ok(depths)
     }
 }

@@ -94,6 +94,11 @@ impl Subscription {
         acknowledged.map_err(|error| QueueError::ConsumerGone { message: error.to_string() })
     }
 
+    /// The channel, for acknowledging while somebody else waits for the next message.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// Resolves when the broker has taken everything back, or does not answer.
     pub async fn close(self) {
         let closed = self.channel.close(200, "closed".into());

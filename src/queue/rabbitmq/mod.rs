@@ -11,6 +11,7 @@ mod letter;
 mod link;
 mod open;
 mod publish;
+mod push;
 mod settings;
 mod state;
 mod topology;
@@ -26,7 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use settings::{Settings, SettingsError};
 pub use state::State;
-pub use topology::{PUSH_QUEUES, PUSH_WAITS, PUSH_WORK};
+pub use topology::PUSH_WAITS;
 
 use self::consume::{Consuming, RabbitConsumer, STEP};
 use self::error::{failed, from_publish, unavailable};
@@ -34,11 +35,11 @@ use self::link::Link;
 use self::publish::{Message, Publishing, Way};
 use self::state::Board;
 use self::topology::Topology;
-use super::{Batch, Consumer, Depth, Partition, Partitions, PublishError, Queue, QueueError};
+use super::{Batch, Consumer, Depth, Partition, Partitions, PublishError, PushLane, Queue, QueueError};
 
 /// The broker, as gateways, workers and the push stage use it. Dropped, its connections close.
 pub struct RabbitQueue {
-    publishing: Link<Publishing>,
+    publishing: Arc<Link<Publishing>>,
     consuming: Link<Consuming>,
     topology: Arc<Topology>,
     board: Arc<Board>,
@@ -56,7 +57,12 @@ impl RabbitQueue {
         let (settings, board) = (Arc::new(settings), Arc::new(Board::new()));
         let stop = CancellationToken::new();
         Self {
-            publishing: Link::start(settings.clone(), topology.clone(), board.clone(), stop.clone()),
+            publishing: Arc::new(Link::start(
+                settings.clone(),
+                topology.clone(),
+                board.clone(),
+                stop.clone(),
+            )),
             consuming: Link::start(settings, topology.clone(), board.clone(), stop.clone()),
             topology,
             board,
@@ -118,7 +124,9 @@ impl Queue for RabbitQueue {
         self.publishing.connected().await?;
         self.consuming.connected().await?;
         // An answer, not just a socket that looks open.
-        self.consuming.channel().await.map(drop)
+        self.consuming.channel().await?;
+        // An alarm lets consumers go on and publishers wait, and that is no queue that can be used.
+        self.publishing.now().map(drop).map_err(unavailable)
     }
 
     /// `unacknowledged` is what consumers of this process hold: AMQP does not tell of the others.
@@ -133,8 +141,9 @@ impl Queue for RabbitQueue {
         let mut depths = vec![Depth { unacknowledged: held, ..depth("inbound", inbound) }];
         depths.push(depth("dead", self.ready(&channel, self.topology.dead()).await?));
         if self.topology.has_push() {
-            for (queue, label) in PUSH_QUEUES {
-                depths.push(depth(label, self.ready(&channel, self.topology.name(queue)).await?));
+            for lane in PushLane::ALL {
+                let ready = self.ready(&channel, self.topology.name(lane.queue())).await?;
+                depths.push(depth(lane.label(), ready));
             }
             let mut waiting = 0;
             for (queue, _) in PUSH_WAITS {

@@ -1,6 +1,7 @@
 //! Publishing with confirms.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -21,9 +22,15 @@ pub(super) struct Publishing {
     connection: Connection,
     /// One for each partition.
     inbound: Vec<Lane>,
+    /// For jobs of the push stage, taken in turn.
+    push: Vec<Lane>,
+    next_push: AtomicUsize,
     /// For what is set aside and what is replayed.
     other: Lane,
 }
+
+/// Jobs of the push stage that are published at a time.
+pub(super) const PUSHES_AT_ONCE: usize = 8;
 
 /// A channel with one publish in flight at a time.
 ///
@@ -38,6 +45,7 @@ struct Lane {
 #[derive(Clone, Copy)]
 pub(super) enum Way {
     Inbound(Partition),
+    Push,
     Other,
 }
 
@@ -66,8 +74,12 @@ impl Use for Publishing {
         for _ in topology.partitions().all() {
             inbound.push(Lane::open(&connection).await?);
         }
+        let mut push = Vec::new();
+        for _ in 0..PUSHES_AT_ONCE {
+            push.push(Lane::open(&connection).await?);
+        }
         let other = Lane::open(&connection).await?;
-        Ok(Self { connection, inbound, other })
+        Ok(Self { connection, inbound, push, next_push: AtomicUsize::new(0), other })
     }
 
     fn connection(&self) -> &Connection {
@@ -75,7 +87,7 @@ impl Use for Publishing {
     }
 
     fn works(&self) -> bool {
-        let mut lanes = self.inbound.iter().chain([&self.other]);
+        let mut lanes = self.inbound.iter().chain(&self.push).chain([&self.other]);
         self.connection.status().connected() && lanes.all(|lane| lane.channel.status().connected())
     }
 }
@@ -93,6 +105,10 @@ impl Publishing {
     fn lane(&self, way: Way) -> &Lane {
         match way {
             Way::Inbound(partition) => self.inbound.get(partition.index()).unwrap_or(&self.other),
+            Way::Push => {
+                let turn = self.next_push.fetch_add(1, Ordering::Relaxed) % PUSHES_AT_ONCE;
+                self.push.get(turn).unwrap_or(&self.other)
+            }
             Way::Other => &self.other,
         }
     }

@@ -12,7 +12,8 @@ use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::Settings;
 use super::error::{failed, unavailable};
-use crate::queue::{Partition, Partitions, QueueError};
+use crate::model::Timestamp;
+use crate::queue::{Partition, Partitions, PushLane, QueueError};
 
 /// The names of an installation's queues, and how they are made.
 pub(super) struct Topology {
@@ -24,27 +25,27 @@ pub(super) struct Topology {
     push: AtomicBool,
 }
 
-/// Jobs that the push stage decides.
-pub const PUSH_WORK: &str = "push.work";
-
-/// The queues of the push stage, each with its metric label: its jobs, and one for each provider, so that a sick one starves
-/// nobody.
-pub const PUSH_QUEUES: [(&str, &str); 5] = [
-    (PUSH_WORK, "push"),
-    ("push.apns", "push_apns"),
-    ("push.fcm", "push_fcm"),
-    ("push.webpush", "push_webpush"),
-    ("push.log", "push_log"),
-];
-
 /// Where pushes wait: one fixed time-to-live a queue, since a queue only looks at its head, so that one message's longer time
 /// would hold up all behind it. Longer waits hop.
-pub const PUSH_WAITS: [(&str, Duration); 4] = [
+pub const PUSH_WAITS: [(&str, Duration); 5] = [
+    ("push.wait.200ms", Duration::from_millis(200)),
     ("push.wait.1s", Duration::from_secs(1)),
     ("push.wait.10s", Duration::from_secs(10)),
     ("push.wait.1m", Duration::from_secs(60)),
     ("push.wait.10m", Duration::from_secs(600)),
 ];
+
+/// The queue in which a job waits next: the longest wait that does not take it past its time, or not much; the shortest
+/// at least. `None` when its time has come.
+pub(super) fn wait_for(due: Timestamp, now: Timestamp) -> Option<&'static str> {
+    let left = due.since(now);
+    if left.is_zero() {
+        return None;
+    }
+    let fits = |wait: Duration| wait <= left + left / 20;
+    let longest = PUSH_WAITS.iter().rev().find(|(_, wait)| fits(*wait));
+    Some(longest.unwrap_or(&PUSH_WAITS[0]).0)
+}
 
 /// Deliveries of a dead letter, which looking at it counts too. Never reached; but without any limit RabbitMQ 4 sets its own,
 /// 20, and drops the letter then, and it would put what is returned behind the others instead of where it was.
@@ -97,7 +98,7 @@ impl Topology {
     /// Where a dead letter's source takes it back; `None` when there is no such queue.
     pub fn queue_of(&self, source: &str) -> Option<ShortString> {
         let partition = self.partitions.all().find(|partition| partition.to_string() == source);
-        let push = || PUSH_QUEUES.iter().any(|(queue, _)| *queue == source).then(|| self.name(source));
+        let push = || PushLane::of_queue(source).map(|lane| self.name(lane.queue()));
         partition.map(|partition| self.inbound(partition)).or_else(push)
     }
 
@@ -127,10 +128,10 @@ impl Topology {
     }
 
     async fn declare_push(&self, declare: &mut Declare<'_>) -> Result<(), QueueError> {
-        for (queue, _) in PUSH_QUEUES {
-            declare.queue(self.name(queue), self.arguments(&GivenUp::Dead)).await?;
+        for lane in PushLane::ALL {
+            declare.queue(self.name(lane.queue()), self.arguments(&GivenUp::Dead)).await?;
         }
-        let work = self.name(PUSH_WORK);
+        let work = self.name(PushLane::Work.queue());
         for (queue, wait) in PUSH_WAITS {
             let mut arguments = self.arguments(&GivenUp::To(work.as_str()));
             let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
@@ -237,5 +238,26 @@ impl<'a> Declare<'a> {
 
     async fn finish(self) -> Result<(), QueueError> {
         self.channel.close(200, "declared".into()).await.map_err(|error| failed("close a channel", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_waits_in_the_longest_queue_that_does_not_make_it_late() {
+        let wait = |millis: i64| {
+            wait_for(Timestamp::from_millis(1_000_000 + millis), Timestamp::from_millis(1_000_000))
+        };
+        assert_eq!(wait(0), None);
+        assert_eq!(wait(-5), None);
+        assert_eq!(wait(30), Some("push.wait.200ms"));
+        assert_eq!(wait(960), Some("push.wait.1s"));
+        assert_eq!(wait(900), Some("push.wait.200ms"));
+        assert_eq!(wait(10_000), Some("push.wait.10s"));
+        assert_eq!(wait(59_000), Some("push.wait.1m"));
+        assert_eq!(wait(50_000), Some("push.wait.10s"));
+        assert_eq!(wait(86_400_000), Some("push.wait.10m"));
     }
 }

@@ -31,6 +31,8 @@ RETURNING device_id, platform, app_id, environment, token, session_id, registere
 
 const REMOVE: &str = "DELETE FROM devices WHERE user_id = $1 AND device_id = $2";
 
+const ANY: &str = "SELECT EXISTS (SELECT FROM devices)";
+
 const OF_USERS: &str = "
 SELECT i.place, d.device_id, d.platform, d.app_id, d.environment, d.token, d.session_id, d.registered_at,
        d.last_seen_at, d.disabled_at, d.quarantined_at
@@ -55,6 +57,10 @@ impl Devices for PostgresStore {
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError> {
         let removed = self.session().await?.execute(REMOVE, &[&user.as_str(), &device.as_str()]).await?;
         Ok(removed == 1)
+    }
+
+    async fn any_device(&self) -> Result<bool, StoreError> {
+        Ok(self.session().await?.query(ANY, &[]).await?.first().is_some_and(|row| row.get(0)))
     }
 
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
@@ -97,7 +103,7 @@ impl PostgresStore {
                     &wished.token,
                     &hash,
                     &wished.app_id,
-                    &wished.environment.code(),
+                    &wished.environment.map(Environment::code),
                     &wished.session_id.map(|id| id.as_uuid()),
                     &wished.at.as_millis(),
                 ],
@@ -135,14 +141,16 @@ impl PostgresStore {
     }
 }
 
-fn device(row: &Row) -> Result<Device, Failure> {
+pub(super) fn device(row: &Row) -> Result<Device, Failure> {
     let session: Option<Uuid> = row.try_get("session_id")?;
+    let environment: Option<i16> = row.try_get("environment")?;
     Ok(Device {
         device_id: DeviceId::parse(row.try_get("device_id")?).map_err(|_| Failure::Unknown("a device id"))?,
         platform: Platform::from_code(row.try_get("platform")?).ok_or(Failure::Unknown("a platform"))?,
         app_id: row.try_get("app_id")?,
-        environment: Environment::from_code(row.try_get("environment")?)
-            .ok_or(Failure::Unknown("an environment"))?,
+        environment: environment
+            .map(|code| Environment::from_code(code).ok_or(Failure::Unknown("an environment")))
+            .transpose()?,
         token: row.try_get("token")?,
         session_id: session.map(SessionId::from_uuid),
         registered_at: timestamp(row, "registered_at")?.ok_or(Failure::Unknown("a device"))?,

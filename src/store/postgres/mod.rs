@@ -13,6 +13,7 @@ mod groups;
 mod log;
 mod migrate;
 mod pages;
+mod push;
 mod relations;
 mod session;
 mod tls;

@@ -169,7 +169,7 @@ fn member(row: &Row) -> Result<Member, Failure> {
 }
 
 /// What the member chose, else what fits the conversation's size.
-fn notify(code: Option<i16>, member_count: i64) -> Result<Notify, Failure> {
+pub(super) fn notify(code: Option<i16>, member_count: i64) -> Result<Notify, Failure> {
     match code {
         Some(code) => Notify::from_code(code).ok_or(Failure::Unknown("a notify level")),
         None if member_count > RINGS_FOR_ALL => Ok(Notify::Mentions),

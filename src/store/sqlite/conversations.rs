@@ -13,6 +13,7 @@ use crate::model::{
 use crate::store::{Conversations, Created, NewGroup, PageOf, Preferences, StoreError};
 
 pub(super) use make::{Maker, Start, add_member, bar_in, bar_where_needed, direct as make_direct};
+pub(super) use seen::notify;
 
 const KIND: &str = "SELECT kind, members_seq FROM conversations WHERE id = ?1";
 const ROLES: &str = "SELECT user_id, role FROM members WHERE conversation_id = ?1 ORDER BY user_id";

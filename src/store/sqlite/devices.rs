@@ -2,15 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::log::Touched;
 use super::{SqliteStore, users};
 use crate::model::{Device, DeviceId, Timestamp, UserId};
 use crate::store::{Devices, Registration, StoreError};
 
+/// What [`device`] reads.
 macro_rules! columns {
     () => {
         "device_id, platform, app_id, environment, token, session_id, registered_at, last_seen_at, disabled_at, quarantined_at"
     };
 }
+pub(super) use columns;
 
 const TAKE_TOKEN: &str = "
     DELETE FROM devices WHERE platform = ?1 AND token = ?2 AND NOT (user_id = ?3 AND device_id = ?4)";
@@ -25,6 +28,7 @@ const REGISTER: &str = concat!(
     columns!()
 );
 const REMOVE: &str = "DELETE FROM devices WHERE user_id = ?1 AND device_id = ?2";
+const ANY: &str = "SELECT EXISTS (SELECT 1 FROM devices)";
 const OF_USER: &str = concat!("SELECT ", columns!(), " FROM devices WHERE user_id = ?1 ORDER BY device_id");
 const DISABLE: &str = "
     UPDATE devices SET disabled_at = coalesce(disabled_at, ?4)
@@ -37,21 +41,28 @@ const QUARANTINE: &str = "
 impl Devices for SqliteStore {
     async fn register_device(&self, registration: &Registration) -> Result<Option<Device>, StoreError> {
         let wished = registration.clone();
-        self.write(move |connection| register(connection, &wished)).await
+        self.write_of(Touched::Nothing, move |connection| register(connection, &wished)).await
     }
 
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError> {
         let (user, device) = (user.clone(), device.clone());
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let removed = connection.prepare_cached(REMOVE)?.execute((&user, &device))?;
             Ok(removed == 1)
         })
         .await
     }
 
+    async fn any_device(&self) -> Result<bool, StoreError> {
+        self.read_of(Touched::Nothing, |connection| {
+            Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)
+        })
+        .await
+    }
+
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut statement = connection.prepare_cached(OF_USER)?;
             let mut answers = Vec::with_capacity(users.len());
             for user in &users {
@@ -94,7 +105,7 @@ impl SqliteStore {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let (user, device) = (user.clone(), device.clone());
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let marked = connection.prepare_cached(sql)?.execute((&user, &device, registered_at, at))?;
             Ok(marked == 1)
         })
@@ -131,7 +142,7 @@ fn register(connection: &Connection, wished: &Registration) -> Result<Option<Dev
     Ok(registered)
 }
 
-fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
         device_id: row.get(0)?,
         platform: row.get(1)?,

@@ -10,6 +10,7 @@ mod rights;
 mod row;
 
 pub(super) use self::journal::{Journal, Touched};
+pub(super) use read::entry_at;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ mod devices;
 mod error;
 mod log;
 mod migrations;
+mod push;
 mod readers;
 mod relations;
 mod users;

@@ -1,5 +1,7 @@
 //! How the model's types are kept: UUIDs as 16 bytes, names as text, codes and times as integers.
 
+use std::time::Duration;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
@@ -90,4 +92,9 @@ impl FromSql for Timestamp {
 /// A number of things as SQLite counts; its integers hold what fits in memory.
 pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A duration as SQLite keeps it.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -206,6 +206,10 @@ label! {
         Muted = "muted",
         NoDevice = "no_device",
         Expired = "expired",
+        /// The sender is blocked by the recipient.
+        Blocked = "blocked",
+        /// Deleted before it was sent, or not the recipient's to see.
+        Deleted = "deleted",
         Budget = "budget",
     }
 }

@@ -9,7 +9,7 @@ theme! {
         consumed_messages_total: By2<ConsumedQueue, ConsumeResult, IntCounter>,
         /// What waits in a queue: `ready` as the broker counts, `unacknowledged` what this process took and is not done with.
         queue_messages: By2<QueueName, QueueState, IntGauge>,
-        /// Age of the oldest thing that waits in a queue; 0 when nothing does.
+        /// Age of the oldest message that a consumer of this process has in hand or took last; 0 when nothing waits.
         oldest_message_age_seconds: By<QueueName, Gauge>,
         /// Messages that were set aside for an operator, by the queue they came from.
         dead_lettered_messages_total: By2<ConsumedQueue, DeadReason, IntCounter>,

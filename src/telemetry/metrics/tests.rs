@@ -52,7 +52,7 @@ const TABLE: &[Row] = &[
     (
         "push_decisions_total",
         "counter",
-        &[("decision", "sent acknowledged read muted no_device expired budget")],
+        &[("decision", "sent acknowledged read muted no_device expired budget deleted blocked")],
     ),
     ("push_requests_total", "counter", &[("provider", "apns fcm webpush log"), ("result", LABELLED)]),
     ("push_request_seconds", "histogram", &[("provider", "apns fcm webpush log")]),

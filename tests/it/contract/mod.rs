@@ -2,4 +2,5 @@
 
 mod fanout;
 mod queue;
+mod screens;
 mod store;

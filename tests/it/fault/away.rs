@@ -7,7 +7,9 @@ use crate::support::stack::{Stack, Wanted};
 use crate::support::world::World;
 
 async fn world(stack: &Stack) -> World {
-    World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &[]).await
+    // Clients here read nothing while a service starts, which takes a minute on a busy machine: they are not to be taken for dead.
+    let settings = [("gateway__heartbeat", "300s")];
+    World::roles_on(stack.postgres(), stack.rabbitmq(), stack.redis(), &settings).await
 }
 
 #[tokio::test]

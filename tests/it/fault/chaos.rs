@@ -4,13 +4,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use tidings_loadtest::run::{self, Options};
 
-use crate::support::server::SECRET;
+use crate::support::load::Load;
 use crate::support::stack::{Stack, Wanted};
 use crate::support::world::World;
 
@@ -21,12 +19,6 @@ enum Victim {
     Postgres,
     Redis,
     RabbitMq,
-}
-
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    options: Options,
 }
 
 struct Form {
@@ -72,7 +64,8 @@ async fn twenty_kills_of_each_part_lose_nothing() {
         .collect();
     // Services need some seconds to come up, RabbitMQ most.
     let faults: f64 = plan.iter().map(|(_, pause, down)| pause + down + 4.0).sum();
-    let load = tokio::spawn(load(&world, form.rate, Duration::from_secs_f64(faults) + CALM));
+    let load = Load { sockets: 200, rate: form.rate, duration: Duration::from_secs_f64(faults) + CALM };
+    let load = tokio::spawn(load.run(&world));
     tokio::time::sleep(Duration::from_secs(3)).await;
     for (victim, pause, down) in plan {
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
@@ -91,39 +84,6 @@ async fn twenty_kills_of_each_part_lose_nothing() {
     assert!(report.verdict.accepted > 100, "the load did not get through");
     assert!(report.store_was_read);
     assert!(report.is_clean(), "{:?} {:?}", report.verdict.counts, report.verdict.examples);
-}
-
-fn load(
-    world: &World,
-    rate: u32,
-    duration: Duration,
-) -> impl Future<Output = anyhow::Result<tidings_loadtest::report::Report>> + use<> {
-    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/loadtest/scenarios/pairs.toml");
-    let (here, there) = (format!("ws://{}/v1/ws", world.here), format!("ws://{}/v1/ws", world.there));
-    let (rate, seconds) = (rate.to_string(), format!("{}s", duration.as_secs()));
-    let arguments = [
-        "chaos",
-        scenario,
-        "--url",
-        &here,
-        "--url",
-        &there,
-        "--hs256-secret",
-        SECRET,
-        "--sockets",
-        "200",
-        "--rate",
-        &rate,
-        "--duration",
-        &seconds,
-        "--warmup",
-        "0s",
-        "--connect-rate",
-        "200",
-        "--quiet",
-    ];
-    let options = Arguments::parse_from(arguments).options.complete();
-    async move { run::run(&options).await }
 }
 
 async fn strike(victim: Victim, down: Duration, stack: &Stack, world: &mut World) {

@@ -3,3 +3,4 @@
 mod away;
 mod chaos;
 mod deaths;
+mod drain;

@@ -3,7 +3,10 @@
 mod backends;
 mod big;
 mod conversations;
+mod fake_phones;
+mod fake_push;
 mod messages;
+mod phones;
 mod positions;
 mod probe;
 mod retention;

@@ -1,8 +1,10 @@
 //! What tests stand on.
 
 pub mod client;
+pub mod load;
 pub mod postgres;
 pub mod proxy;
+pub mod push;
 pub mod server;
 #[allow(dead_code, reason = "a tool box: not every fault has a test yet")]
 pub mod stack;

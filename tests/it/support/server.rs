@@ -103,6 +103,21 @@ impl Server {
         self.child = spawn(&self.arguments, &self.environment, &self.log);
     }
 
+    /// A setting from its next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let name = format!("TIDINGS__{}", key.to_uppercase());
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.to_owned()));
+    }
+
+    /// Asks it to stop, and starts it again when it has ended.
+    pub async fn replace(&mut self) {
+        let status = self.stop().await;
+        assert!(status.success(), "{status}:\n{}", self.output());
+        self.restart();
+        self.ready().await;
+    }
+
     /// Waits until it ends by itself.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -125,20 +140,47 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The value of a metric, all its series added up.
-    pub async fn metric(&self, name: &str) -> f64 {
-        let text = reqwest::get(format!("http://{}/metrics", self.ops)).await.unwrap().text().await.unwrap();
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> Result<String, reqwest::Error> {
+        reqwest::get(format!("http://{}/metrics", self.ops)).await?.text().await
+    }
+
+    /// The value of a metric, those of its series added up that have `label` in their names.
+    pub async fn labelled_metric(&self, name: &str, label: &str) -> f64 {
+        let text = self.metrics().await.expect("it runs");
         text.lines()
             .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .filter(|line| line.contains(label))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }
+
+    /// The value of a metric, all its series added up; with labels (`name{label="value"`) only those that begin so.
+    pub async fn metric(&self, name: &str) -> f64 {
+        sum_of(&self.metrics().await.expect("it runs"), name)
+    }
+}
+
+/// The binary of this release; `TIDINGS_TEST_MIGRATOR` names that of the next one, to be tried on its schema.
+fn program(arguments: &[String]) -> std::path::PathBuf {
+    let other = std::env::var_os("TIDINGS_TEST_MIGRATOR").filter(|_| arguments[0] == "migrate");
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_tidings").into()).into()
+}
+
+/// All series of a metric added up, see [`Server::metric`].
+pub fn sum_of(metrics: &str, name: &str) -> f64 {
+    let end = if name.contains('{') { [',', '}'] } else { [' ', '{'] };
+    metrics
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(end)))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
 }
 
 fn spawn(arguments: &[String], environment: &[(String, String)], log: &std::path::Path) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(log).expect("a log can be written");
     let errors = log.try_clone().expect("a file can be opened twice");
-    Command::new(env!("CARGO_BIN_EXE_tidings"))
+    Command::new(program(arguments))
         .args(arguments)
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())

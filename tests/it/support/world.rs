@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::server::Server;
@@ -14,8 +15,11 @@ pub struct World {
     pub servers: Vec<Server>,
     /// Workers, after the gateways.
     pub workers: Vec<Server>,
+    /// Processes of the push stage, where they are not in the others.
+    pub pushers: Vec<Server>,
     /// The database of the roles.
     pub postgres: Option<String>,
+    settings: Vec<(String, String)>,
     _data: Option<TempDir>,
 }
 
@@ -32,9 +36,17 @@ impl World {
             there: server.listen,
             servers: vec![server],
             workers: Vec::new(),
+            pushers: Vec::new(),
             postgres: None,
+            settings: owned(&all),
             _data: Some(data),
         }
+    }
+
+    /// Two gateways, two workers and a push stage on the shared services.
+    pub async fn roles_with_push(settings: &[(&str, &str)]) -> Self {
+        let shared = Stack::shared().await;
+        Self::begin(shared.postgres, shared.rabbitmq, shared.redis, settings, 1).await
     }
 
     /// Two gateways and two workers on the shared services, with a database, queues and keys of their own.
@@ -48,6 +60,16 @@ impl World {
         rabbitmq: &RabbitMq,
         redis: &Redis,
         settings: &[(&str, &str)],
+    ) -> Self {
+        Self::begin(postgres, rabbitmq, redis, settings, 0).await
+    }
+
+    async fn begin(
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        redis: &Redis,
+        settings: &[(&str, &str)],
+        pushers: usize,
     ) -> Self {
         let database = postgres.database().await;
         let prefix = format!("t{:08x}", rand::random::<u32>());
@@ -74,10 +96,51 @@ impl World {
             there: two.listen,
             servers: vec![one, two],
             workers: vec![three, four],
+            pushers: join_all((0..pushers).map(|_| Server::start("push", &all))).await,
             postgres: Some(database.clone()),
+            settings: owned(&all),
             _data: None,
         }
     }
+
+    /// One process more of a role, with the settings of the others.
+    pub async fn another(&self, role: &str) -> Server {
+        let settings: Vec<_> =
+            self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Server::start(role, &settings).await
+    }
+
+    /// What a setting of all processes was when they started.
+    pub fn setting(&self, key: &str) -> &str {
+        let found = self.settings.iter().rev().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.as_str()).expect("this world has that setting")
+    }
+
+    /// Gateways and workers.
+    pub fn processes(&mut self) -> impl Iterator<Item = &mut Server> {
+        self.servers.iter_mut().chain(&mut self.workers)
+    }
+
+    /// A setting of all processes from their next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.processes().for_each(|process| process.set(key, value));
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Runs a command of the binary with the settings of the processes; its output.
+    pub async fn command(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(arguments);
+        for (key, value) in &self.settings {
+            command.env(format!("TIDINGS__{}", key.to_uppercase()), value);
+        }
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        output.expect("it does not panic").expect("the binary can be run")
+    }
+}
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// Stamps scenarios onto both kinds of world: each is an `async fn(&World)`.

@@ -2,6 +2,8 @@
 
 mod abuse;
 mod closes;
+mod closes_of_tokens;
 mod errors;
 mod handshake;
 mod limits;
+mod logs;

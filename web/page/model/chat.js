@@ -1,7 +1,9 @@
 import { followPage, newClientId, Tidings } from '/client/index.js';
 import { Emitter } from '/client/emitter.js';
+import { BrowserPush } from './browser-push.js';
 import { Conversation } from './conversation.js';
 import { People } from './people.js';
+import { Phones } from './phones.js';
 import { Traces } from './traces.js';
 
 /** Conversations whose newest page is fetched without being asked for, so that the list can show it. */
@@ -33,6 +35,8 @@ export class Chat extends Emitter {
     });
     this.people = new People(this.tidings, { userId: this.meId, name: session.name });
     this.traces = new Traces(this.tidings, this.meId);
+    this.phones = new Phones(this.tidings.http, this.meId);
+    this.browserPush = new BrowserPush(this.tidings.http, this.phones, this.meId);
     this.people.on('change', () => this.emit('people'));
     this.#listen();
   }
@@ -44,7 +48,22 @@ export class Chat extends Emitter {
     } catch {
       return; // The state's event says it too, and how.
     }
-    this.#loadPreviews();
+    void this.#loadPreviews();
+    await this.phones.start();
+    await this.browserPush.refresh();
+  }
+
+  /** Puts this window away: it hears nothing more, as if it were closed. */
+  lock() {
+    return this.tidings.close();
+  }
+
+  async unlock() {
+    try {
+      await this.tidings.connect();
+    } catch {
+      // As at the start: the state's event says it.
+    }
   }
 
   async stop() {

@@ -1,6 +1,6 @@
 import { fill, h } from '../dom.js';
 
-const WORDS = { idle: 'Offline', connecting: 'Connecting', syncing: 'Catching up', online: 'Connected', waiting: 'Offline', closed: 'Signed out' };
+const WORDS = { idle: 'Offline', connecting: 'Connecting', syncing: 'Catching up', online: 'Connected', waiting: 'Offline', closed: 'Closed' };
 
 /** A dot and a word. @param {import('../model/chat.js').Chat} chat */
 export function connectionState(chat) {

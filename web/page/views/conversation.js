@@ -10,9 +10,10 @@ import { timelineView } from './timeline.js';
  * One conversation: who, what was said, and where to say more.
  * @param {import('../model/chat.js').Chat} chat
  * @param {import('../model/conversation.js').Conversation} conversation
- * @param {{ onBack: () => void, onMembers: () => void, onTrace: (message?: any) => void }} options
+ * @param {{ onBack: () => void, onMembers: () => void, onTrace: (message?: any) => void,
+ *   onPhones: () => void }} options
  */
-export function conversationView(chat, conversation, { onBack, onMembers, onTrace }) {
+export function conversationView(chat, conversation, { onBack, onMembers, onTrace, onPhones }) {
   const write = composer(chat, conversation);
   const timeline = timelineView(chat, conversation, {
     onReply: (item) => write.reply(item),
@@ -22,6 +23,7 @@ export function conversationView(chat, conversation, { onBack, onMembers, onTrac
   const search = searchBar(conversation, { onFind: (seq, words) => timeline.find(seq, words) });
   const banner = offlineBanner(chat);
   const head = h('div', { class: 'head-who' });
+  const phones = h('span', {});
   const typing = h('p', { class: 'typing-line', 'aria-live': 'off' });
   const node = h('section', { class: 'conversation', 'aria-label': conversation.title },
     h('header', { class: 'conversation-head' },
@@ -29,7 +31,8 @@ export function conversationView(chat, conversation, { onBack, onMembers, onTrac
       head,
       iconButton('Search in this conversation', 'search', () => search.toggle()),
       conversation.direct ? null : iconButton('Members', 'people', onMembers),
-      iconButton('Behind the scenes', 'pulse', () => onTrace())),
+      iconButton('Behind the scenes', 'pulse', () => onTrace()),
+      phones),
     banner.node, search.node, timeline.node, typing, write.node);
 
   function draw() {
@@ -43,7 +46,15 @@ export function conversationView(chat, conversation, { onBack, onMembers, onTrac
     write.draw();
   }
 
+  /** What a push would reach; the server says late whether there is any. */
+  function drawPhones() {
+    const { available } = chat.phones;
+    if (phones.firstChild || !(available || chat.browserPush.possible)) return;
+    fill(phones, iconButton(available ? 'Phones' : 'Notifications', available ? 'phone' : 'bell', onPhones));
+  }
+
   const stops = [
+    chat.phones.on('ready', drawPhones),
     chat.on('people', draw),
     chat.on('conversation', ({ id }) => {
       if (id === conversation.id) draw();
@@ -51,6 +62,7 @@ export function conversationView(chat, conversation, { onBack, onMembers, onTrac
   ];
   chat.people.watch(conversation.others.slice(0, 100));
   draw();
+  drawPhones();
 
   return {
     node,

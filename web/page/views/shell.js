@@ -1,8 +1,11 @@
 import { announce, fill, h } from '../dom.js';
 import { count } from '../format.js';
 import { conversationView } from './conversation.js';
+import { firstSteps } from './first-steps.js';
+import { lockScreen } from './lock.js';
 import { membersPanel } from './members.js';
 import { toast } from './parts.js';
+import { phonesPanel } from './phones.js';
 import { sidebar } from './sidebar.js';
 import { tracePanel } from './trace.js';
 
@@ -13,11 +16,12 @@ import { tracePanel } from './trace.js';
 export function shell(chat, { onSignOut }) {
   const main = h('main', { class: 'main' });
   const side = h('aside', { class: 'panel', 'aria-label': 'Details', hidden: true });
-  const list = sidebar(chat, { onOpen: (id) => show(id), onSignOut });
+  const list = sidebar(chat, { onOpen: (id) => show(id), onLock: lock, onSignOut });
   const node = h('div', { class: 'app', data: { view: 'list' } }, list.node, main, side);
   const stops = [];
   let view;
   let panel;
+  let locked;
 
   function show(id) {
     const hash = id ? `#${encodeURIComponent(id)}` : location.pathname;
@@ -37,7 +41,9 @@ export function shell(chat, { onSignOut }) {
     chat.openId = conversation ? id : undefined;
     node.dataset.view = conversation ? 'conversation' : 'list';
     if (conversation) {
-      view = conversationView(chat, conversation, { onBack: () => show(undefined), onMembers: () => toggle('members'), onTrace: (message) => toggle('trace', message) });
+      view = conversationView(chat, conversation, {
+        onBack: () => show(undefined), onMembers: () => toggle('members'), onTrace: (message) => toggle('trace', message), onPhones: () => toggle('phones'),
+      });
       fill(main, view.node);
       view.focus();
     } else {
@@ -53,9 +59,11 @@ export function shell(chat, { onSignOut }) {
     }
     panel?.close();
     const conversation = chat.conversations.get(chat.openId);
-    const made = kind === 'members'
-      ? membersPanel(chat, conversation, { onClose: closePanel })
-      : tracePanel(chat, conversation, message, { onClose: closePanel });
+    const made = {
+      members: () => membersPanel(chat, conversation, { onClose: closePanel }),
+      phones: () => phonesPanel(chat, conversation, { onClose: closePanel, onLock: lock }),
+      trace: () => tracePanel(chat, conversation, message, { onClose: closePanel }),
+    }[kind]();
     panel = { kind, close: made.close };
     fill(side, made.node);
     side.hidden = false;
@@ -70,14 +78,47 @@ export function shell(chat, { onSignOut }) {
     delete node.dataset.panel;
   }
 
+  /** The phone is all that is left of this window, until it is unlocked. */
+  function lock() {
+    if (locked) return;
+    closePanel();
+    void chat.lock();
+    locked = lockScreen(chat, {
+      onUnlock: (id) => {
+        locked = undefined;
+        drawTitle();
+        void chat.unlock();
+        if (id && chat.conversations.has(id)) show(id);
+      },
+    });
+  }
+
+  function drawTitle() {
+    if (!locked) document.title = chat.unread ? `(${chat.unread}) Tidings` : 'Tidings';
+  }
+
+  /** A notification was pressed: the service worker asks whether this is the window for it. */
+  const fromNotification = (event) => {
+    const id = event.data?.open;
+    const mine = Boolean(id) && chat.conversations.has(id);
+    event.ports[0]?.postMessage(mine);
+    if (mine) show(id);
+  };
+
   const fromAddress = () => open(decodeURIComponent(location.hash.slice(1)) || undefined);
 
   stops.push(
     chat.on('list', () => {
-      document.title = chat.unread ? `(${chat.unread}) Tidings` : 'Tidings';
+      drawTitle();
       if (chat.openId && !chat.conversations.has(chat.openId)) show(undefined);
       else if (!chat.openId && location.hash && chat.conversations.has(decodeURIComponent(location.hash.slice(1)))) fromAddress();
       else if (!view) fill(main, welcome(chat));
+    }),
+    chat.phones.on('ready', () => {
+      if (!view) fill(main, welcome(chat));
+    }),
+    chat.phones.on('ring', ({ phone, alert }) => {
+      if (phone.user_id !== chat.meId) announce(`The phone of ${chat.people.name(phone.user_id)} rings: ${alert.title ?? ''} ${alert.body ?? ''}`);
     }),
     chat.on('problem', ({ text }) => toast(text)),
     chat.on('incoming', ({ conversation, entry }) => {
@@ -90,6 +131,7 @@ export function shell(chat, { onSignOut }) {
   };
   globalThis.addEventListener('popstate', fromAddress);
   document.addEventListener('keydown', keys);
+  navigator.serviceWorker?.addEventListener('message', fromNotification);
   open(undefined);
 
   return {
@@ -97,6 +139,8 @@ export function shell(chat, { onSignOut }) {
     close() {
       globalThis.removeEventListener('popstate', fromAddress);
       document.removeEventListener('keydown', keys);
+      navigator.serviceWorker?.removeEventListener('message', fromNotification);
+      locked?.close();
       stops.forEach((stop) => stop());
       view?.close();
       panel?.close();
@@ -113,9 +157,5 @@ function welcome(chat) {
       h('h2', {}, known ? 'Choose a conversation' : 'Somebody to talk to'),
       known
         ? h('p', {}, `You have ${count(known, 'conversation')}${chat.unread ? `, ${chat.unread} with something new` : ', and have read them all'}.`)
-        : h('ol', { class: 'steps' },
-          h('li', {}, 'Open this page in a second window. Every tab is its own person.'),
-          h('li', {}, 'Create another account there.'),
-          h('li', {}, 'Start a conversation with ', h('strong', {}, chat.meId), ' from there, or with the other name from here.')),
-      known ? null : h('p', { class: 'aside' }, 'Close the laptop, pull the cable, restart the server: what was accepted arrives all the same.')));
+        : firstSteps(chat)));
 }

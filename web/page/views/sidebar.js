@@ -3,6 +3,7 @@ import { brief, count, list as sentence } from '../format.js';
 import { icon } from '../icons.js';
 import { theme } from '../theme.js';
 import { connectionState } from './connection.js';
+import { firstSteps } from './first-steps.js';
 import { newConversation } from './new-conversation.js';
 import { avatar, iconButton } from './parts.js';
 
@@ -11,16 +12,17 @@ const THEMES = { auto: ['auto', 'Colours as the system has them'], light: ['sun'
 /**
  * Who I am, and my conversations.
  * @param {import('../model/chat.js').Chat} chat
- * @param {{ onOpen: (id: string) => void, onSignOut: () => void }} options
+ * @param {{ onOpen: (id: string) => void, onLock: () => void, onSignOut: () => void }} options
  */
-export function sidebar(chat, { onOpen, onSignOut }) {
+export function sidebar(chat, { onOpen, onLock, onSignOut }) {
   const kept = new Map();
   const items = h('ul', { class: 'conversations', role: 'list', 'aria-label': 'Conversations' });
-  const nothing = h('p', { class: 'nothing' });
+  const nothing = h('div', { class: 'nothing' });
   const connection = connectionState(chat);
   const filter = h('input', {
     type: 'search', class: 'filter', placeholder: 'Find a conversation', 'aria-label': 'Find a conversation', on: { input: () => draw() },
   });
+  const lock = iconButton('Lock this window: only the phone hears', 'lock', onLock, { hidden: true });
   const start = () => newConversation(chat, { onOpen });
 
   function draw() {
@@ -28,10 +30,16 @@ export function sidebar(chat, { onOpen, onSignOut }) {
     const shown = chat.list.filter((conversation) => conversation.title.toLowerCase().includes(wanted));
     reconcile(items, shown.map((conversation) => row(chat, conversation, onOpen)), kept);
     fill(nothing, shown.length ? null : chat.conversations.size ? 'No conversation has that name.'
-      : ['No conversations yet. ', h('button', { type: 'button', class: 'link', on: { click: start } }, 'Start one'), '.']);
+      : [h('p', {}, 'No conversations yet. ', h('button', { type: 'button', class: 'link', on: { click: start } }, 'Start one'), '.'),
+        // Where there is no room for a second column, this is all there is to see.
+        h('div', { class: 'narrow-only' }, firstSteps(chat))]);
   }
 
-  const stops = [chat.on('list', draw), chat.on('people', draw)];
+  const drawLock = () => {
+    lock.hidden = !chat.phones.available;
+    draw();
+  };
+  const stops = [chat.on('list', draw), chat.on('people', draw), chat.phones.on('ready', drawLock)];
   const node = h('nav', { class: 'sidebar', 'aria-label': 'Conversations and account' },
     h('header', { class: 'sidebar-head' },
       h('span', { class: 'wordmark' }, icon('send'), 'Tidings'),
@@ -42,6 +50,7 @@ export function sidebar(chat, { onOpen, onSignOut }) {
     h('footer', { class: 'sidebar-foot' },
       avatar({ id: chat.meId, name: chat.session.name }),
       h('span', { class: 'me' }, h('strong', {}, chat.session.name), h('span', { class: 'muted' }, chat.meId)),
+      lock,
       themeButton(),
       iconButton('Sign out', 'out', onSignOut)));
   draw();

@@ -22,7 +22,7 @@ export function signIn({ notice, onSession }) {
         },
       },
     }, label);
-    return h('div', { class: 'tabs', role: 'group', 'aria-label': 'Account' }, tab('Create an account', true), tab('Sign in', false));
+    return h('div', { class: 'tabs', role: 'group', 'aria-label': 'Account' }, tab('New account', true), tab('Sign in', false));
   }
 
   function form(values) {

@@ -1,10 +1,14 @@
 import { fill, h, reconcile } from '../dom.js';
-import { moment } from '../format.js';
+import { journey } from './journey.js';
 import { iconButton } from './parts.js';
 
 /** Frames shown of the whole wire. */
 const SHOWN = 40;
 const WIRE = 'What this window and the server say to each other, the newest first. Press the pulse of a message to follow that one alone.';
+
+/** The server's own trace is asked for this often, and so many times. */
+const ASK_EVERY_MS = 1_500;
+const MAX_ASKED = 100;
 
 /** Who was told that the server's own trace is not for them: they need not ask again. */
 const refused = new WeakSet();
@@ -23,6 +27,9 @@ export function tracePanel(chat, conversation, message, { onClose }) {
   const body = h('div', { class: 'panel-body', tabindex: 0, role: 'group', 'aria-label': 'Behind the scenes' }, summary, list);
   let server;
   let scheduled = false;
+  let closed = false;
+  let asked = 0;
+  let timer;
 
   function draw() {
     scheduled = false;
@@ -39,61 +46,32 @@ export function tracePanel(chat, conversation, message, { onClose }) {
     requestAnimationFrame(draw);
   }
 
-  if (message?.seq && !refused.has(chat)) {
-    chat.tidings.http.trace(conversation.id, message.seq).then(
-      (value) => {
-        server = value;
-        soon();
-      },
-      (error) => {
-        // Only an application's backend may ask; the page then shows what it saw itself.
-        if (error.code === 'forbidden' || error.code === 'unauthenticated') refused.add(chat);
-      },
-    );
+  /** Pushes are decided long after the message was sent, so it is asked for again while one looks. */
+  async function ask() {
+    if (closed || refused.has(chat)) return;
+    try {
+      server = await chat.tidings.http.trace(conversation.id, message.seq);
+      soon();
+    } catch (error) {
+      // Only an application's backend may ask; the page then shows what it saw itself.
+      if (['forbidden', 'unauthenticated', 'not_found'].includes(error.code)) refused.add(chat);
+    }
+    if (!closed && (asked += 1) < MAX_ASKED) timer = setTimeout(ask, ASK_EVERY_MS);
   }
+
+  if (message?.seq) void ask();
   const stop = chat.tidings.on('wire', soon);
   draw();
   const node = h('div', { class: 'panel-inner' },
     h('header', { class: 'panel-head' }, h('h2', {}, 'Behind the scenes'), iconButton('Close', 'close', onClose)), body);
-  return { node, close: stop };
-}
-
-function journey(chat, message, trace, server) {
-  const intro = h('blockquote', { class: 'trace-text' }, message.text ?? 'Something without text');
-  if (!trace) {
-    return [intro,
-      h('p', { class: 'muted' }, `Stored as number ${message.seq} of this conversation at ${moment(message.createdAt)}. It was here before this page was opened, so its journey was not seen; watch the next one.`),
-      serverSide(server)];
-  }
-  const start = trace.sent ?? trace.arrived;
-  const people = (map) => [...map].map(([id, at]) => [chat.people.name(id), at]);
-  const steps = trace.sent === undefined
-    ? [
-      step('Stored', trace.createdAt && `The server gave it number ${trace.seq} at ${moment(trace.createdAt)}.`),
-      step('Fanned out', 'It reached this device.', trace.arrived, start),
-      step('Acknowledged', 'This device said that it has it: no push is needed.', trace.acked, start),
-    ]
-    : [
-      step('Sent', trace.resent ? `Out of this window, ${trace.resent + 1} times with the same id after the connection was lost.` : 'Out of this window.', trace.sent, start),
-      step('Accepted', 'Durable: it will arrive, whatever single process dies.', trace.accepted, start),
-      step('Stored and fanned out', trace.seq ? `Number ${trace.seq} of this conversation, and back here as for everybody.` : 'On its way.', trace.arrived, start),
-      ...people(trace.delivered).map(([name, at]) => step('Acknowledged', `A device of ${name} has it.`, at, start)),
-      ...people(trace.read).map(([name, at]) => step('Read', `${name} has seen it.`, at, start)),
-    ];
-  return [intro, h('ol', { class: 'steps-list', role: 'list' }, steps), h('p', { class: 'muted small' }, 'Times are measured by this window.'),
-    serverSide(server), h('h3', {}, 'Its frames')];
-}
-
-function step(title, words, at, start) {
-  const done = at !== undefined || (title === 'Stored' && words);
-  return h('li', { class: done ? 'done' : 'waiting' },
-    h('span', { class: 'step-title' }, title, at !== undefined ? h('span', { class: 'step-time' }, at === start ? '0 ms' : `+${at - start} ms`) : null),
-    h('span', { class: 'muted' }, done ? words : 'Not yet.'));
-}
-
-function serverSide(server) {
-  if (!server) return null;
-  return [h('h3', {}, 'What the server says'), h('pre', { class: 'frame', tabindex: 0 }, JSON.stringify(server, null, 1))];
+  return {
+    node,
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      stop();
+    },
+  };
 }
 
 /** @param {import('../model/traces.js').WireEvent} event */

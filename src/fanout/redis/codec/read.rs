@@ -72,6 +72,10 @@ impl<'a> Reader<'a> {
                 session: self.option(|reader| Ok(SessionId::from_uuid(reader.uuid()?)))?,
             },
             tag::FORGET => EventBody::Forget,
+            tag::ANSWER => EventBody::Answer {
+                request: SessionId::from_uuid(self.uuid()?),
+                json: Bytes::copy_from_slice(self.bytes()?),
+            },
             _ => return Err(BadPayload::Unknown("body")),
         })
     }

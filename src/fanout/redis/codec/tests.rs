@@ -78,6 +78,10 @@ fn any_body() -> impl Strategy<Value = EventBody> {
             EventBody::Expelled { deactivated, session: session.map(SessionId::from_uuid) }
         }),
         Just(EventBody::Forget),
+        (any_uuid(), ".{0,40}").prop_map(|(request, json)| EventBody::Answer {
+            request: SessionId::from_uuid(request),
+            json: Bytes::from(json),
+        }),
     ]
 }
 

@@ -12,6 +12,7 @@ mod rows;
 mod texts;
 
 pub(super) use create::{MAKE_USERS, Wanted};
+pub(super) use rows::entry;
 
 use std::collections::BTreeSet;
 

@@ -51,7 +51,10 @@ pub(super) fn extra(body: &Body) -> Option<String> {
 
 /// Reads a row of `messages` that carries these columns: seq, id, kind, sender_id, client_id, text, data, extra, target_seq,
 /// created_at, edited_at, deleted_at.
-pub(super) fn entry(conversation_id: ConversationId, row: &Row) -> Result<Entry, Failure> {
+pub(in crate::store::postgres) fn entry(
+    conversation_id: ConversationId,
+    row: &Row,
+) -> Result<Entry, Failure> {
     let extra: Extra = match row.try_get::<_, Option<&str>>("extra")? {
         None => Extra::default(),
         Some(json) => serde_json::from_str(json).map_err(|_| Failure::Unknown("an entry"))?,

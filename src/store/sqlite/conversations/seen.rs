@@ -99,10 +99,15 @@ fn by(
             role: row.get(6)?,
             read_seq: row.get(7)?,
             unread: row.get(8)?,
-            notify: wished.unwrap_or(if member_count > QUIET_ABOVE { Notify::Mentions } else { Notify::All }),
+            notify: notify(wished, member_count),
             muted_until: row.get(10)?,
         })
     };
     let mut statement = connection.prepare_cached(SEEN)?;
     Ok(statement.query_row((id, user), read).optional()?)
+}
+
+/// What the member wished, else what fits the conversation's size.
+pub fn notify(wished: Option<Notify>, member_count: i64) -> Notify {
+    wished.unwrap_or(if member_count > QUIET_ABOVE { Notify::Mentions } else { Notify::All })
 }

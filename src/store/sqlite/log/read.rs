@@ -118,6 +118,18 @@ pub(super) fn by_client_id(
     Ok(entry)
 }
 
+/// The entry whoever may see it; `None` when it is not there.
+pub fn entry_at(connection: &Connection, id: ConversationId, seq: Seq) -> Result<Option<Entry>, StoreError> {
+    let mut statement = connection.prepare_cached(NUMBER)?;
+    let number = statement.query_row([id], |row| row.get(0)).optional()?;
+    match number {
+        Some(number) if (1..=row::LAST_SEQ).contains(&seq.get()) => {
+            Ok(entries(connection, id, UP, number, seq, seq, 1)?.pop())
+        }
+        _ => Ok(None),
+    }
+}
+
 struct Reader {
     number: i64,
     first_seq: Seq,

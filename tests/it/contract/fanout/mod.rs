@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod backends;
+mod devices;
 mod leases;
 mod presence;
 mod redis_cluster;
@@ -38,3 +39,8 @@ macro_rules! on_every_backend {
 }
 
 use on_every_backend;
+
+/// A Redis of one test, for the other ports that live there.
+pub async fn redis_fanout() -> tidings::fanout::redis::RedisFanout {
+    backends::connected(&backends::settings(crate::support::stack::Stack::shared_redis().await.url())).await
+}

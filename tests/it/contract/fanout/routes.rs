@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tidings::fanout::{Fanout, Subscription};
+use tidings::fanout::{Attention, Fanout, Subscription};
 use tidings::model::{Target, UserId};
 
 use super::on_every_backend;
@@ -19,6 +19,7 @@ on_every_backend!(
     thousands_of_users_are_registered_at_once,
     whether_users_are_connected_is_answered_in_their_order,
     nobody_is_connected_at_a_gateway_that_is_gone,
+    a_user_is_idle_when_they_are_at_every_gateway_that_holds_them,
 );
 
 /// Two gateways: with one alone everything may go to it.
@@ -165,4 +166,18 @@ async fn nobody_is_connected_at_a_gateway_that_is_gone(fanout: Arc<dyn Fanout>) 
     fanout.register_users(gateway.gateway(), &alice).await.unwrap();
     drop(gateway);
     eventually("alice is gone", async || fanout.are_connected(&alice).await.unwrap() == [false]).await;
+}
+
+async fn a_user_is_idle_when_they_are_at_every_gateway_that_holds_them(fanout: Arc<dyn Fanout>) {
+    let (one, other) = two(&*fanout).await;
+    let all = users(["alice", "bob", "carol", "dan"]);
+    let [alice, bob, carol, _] = all.clone();
+    fanout.register_users(one.gateway(), &[alice.clone(), bob.clone(), carol.clone()]).await.unwrap();
+    fanout.register_users(other.gateway(), &[bob.clone(), carol.clone()]).await.unwrap();
+    fanout.register_idle(one.gateway(), &[bob.clone(), carol.clone()]).await.unwrap();
+    fanout.register_idle(other.gateway(), std::slice::from_ref(&carol)).await.unwrap();
+    let (active, idle, away) = (Attention::Active, Attention::Idle, Attention::Away);
+    assert_eq!(fanout.attention(&all).await.unwrap(), [active, active, idle, away]);
+    fanout.unregister_idle(one.gateway(), std::slice::from_ref(&carol)).await.unwrap();
+    assert_eq!(fanout.attention(&[carol, alice, bob]).await.unwrap(), [active, active, active]);
 }

@@ -77,6 +77,7 @@ async fn every_kind_of_event_arrives_as_it_was_sent(fanout: Arc<dyn Fanout>) {
         EventBody::Expelled { deactivated: true, session: Some(SessionId::new()) },
         EventBody::Expelled { deactivated: false, session: None },
         EventBody::Forget,
+        EventBody::Answer { request: SessionId::new(), json: Bytes::from_static(b"{}") },
     ];
     let events = bodies.map(|body| Event { target: Target::Everyone, body });
     fanout.publish(events.to_vec()).await.unwrap();

@@ -9,6 +9,7 @@ mod embedded;
 mod fixture;
 mod limits;
 mod order;
+mod push;
 mod rabbitmq;
 
 pub use fixture::Fixture;

@@ -18,7 +18,7 @@ fn registration(fixture: &Fixture, user: &UserId, name: &str, token: &str) -> Re
         platform: Platform::Apns,
         token: fixture.name(token).as_str().to_owned(),
         app_id: "org.example.chat".to_owned(),
-        environment: Environment::Sandbox,
+        environment: Some(Environment::Sandbox),
         session_id: None,
         at: Timestamp::from_millis(1_000_000),
     }
@@ -46,7 +46,7 @@ pub async fn a_device_registers_and_is_listed(fixture: &Fixture) {
     assert_eq!(listed.token, phone.token);
     assert_eq!(listed.platform, Platform::Apns);
     assert_eq!(listed.app_id, "org.example.chat");
-    assert_eq!(listed.environment, Environment::Sandbox);
+    assert_eq!(listed.environment, Some(Environment::Sandbox));
     assert_eq!(listed.registered_at, phone.at);
     assert_eq!((listed.disabled_at, listed.quarantined_at), (None, None));
 }

@@ -15,6 +15,7 @@ mod groups;
 mod history;
 mod members;
 mod postgres;
+mod pushes;
 mod reactions;
 mod relations;
 mod repeats;
@@ -53,6 +54,20 @@ macro_rules! contract {
                 a_dead_token_is_marked_unless_registered_anew_since
                 signing_out_unbinds_the_devices_of_that_sign_in
                 erasing_a_user_removes_their_devices
+            }
+            pushes {
+                members_with_a_device_can_be_reached
+                only_those_asked_for_come_and_in_the_order_of_the_conversations
+                who_left_signed_out_or_is_deactivated_is_not_reached
+                a_dead_or_misfit_device_is_not_reached_until_registered_anew
+                a_recipient_comes_with_positions_and_wishes
+                in_a_large_room_only_mentions_ring_and_few_have_a_device
+                whom_a_recipient_blocked_is_known_also_after_they_left
+                entries_come_as_they_stand_now
+                wishes_for_all_phones_are_kept_and_cleared
+                the_last_word_about_a_push_stands
+                a_provider_may_answer_with_any_character
+                old_traces_go_the_oldest_first
             }
             direct {
                 the_first_message_makes_users_conversation_and_members

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tidings::queue::rabbitmq::{PUSH_QUEUES, PUSH_WAITS};
+use tidings::queue::PushLane;
+use tidings::queue::rabbitmq::PUSH_WAITS;
 use tidings::queue::{DeadLetters, PublishError, Queue, QueueError, Replayed};
 
 use super::rig::Rig;
@@ -118,7 +119,7 @@ async fn the_push_stage_has_its_queues_and_what_waits_there_comes_back() {
     let queue = rig.connect().await;
     assert_eq!(rig.ready("push.work").await, None);
     queue.declare_push().await.unwrap();
-    for (part, _) in PUSH_QUEUES {
+    for part in PushLane::ALL.map(PushLane::queue) {
         assert_eq!(rig.ready(part).await, Some(0), "{part}");
     }
     for (part, _) in PUSH_WAITS {

@@ -6,7 +6,7 @@ mod rig;
 
 use std::sync::Arc;
 
-use self::rig::Rig;
+pub use self::rig::Rig;
 use super::Fixture;
 use super::limits::ROOM;
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs the Autobahn WebSocket cases against the gateway's accept loop and socket settings (examples/echo.rs).
+# The cases are run by the Python package kosoku, which is installed below target/conformance. Arguments: cases, like 7.*
+set -euo pipefail
+cd "$(dirname "$0")/.."
+KOSOKU=kosoku==0.1.0
+tools=target/conformance
+report=target/autobahn
+cases=("$@")
+# 12 and 13 are compression, which is not offered; 8 is empty in Autobahn too.
+[ ${#cases[@]} -gt 0 ] || cases=('1.*' '2.*' '3.*' '4.*' '5.*' '6.*' '7.*' '9.*' '10.*')
+
+[ -x "$tools/bin/pip" ] || python3 -m venv "$tools"
+"$tools/bin/pip" install -q --disable-pip-version-check "$KOSOKU"
+# The built program is started by itself: a `cargo run` in between would not be stopped by the kill below.
+[ -n "${ECHO_BIN:-}" ] || { cargo build --locked --example echo && ECHO_BIN=target/debug/examples/echo; }
+
+out=$(mktemp)
+"$ECHO_BIN" >"$out" &
+server=$!
+trap 'kill $server 2>/dev/null; rm -f "$out"' EXIT
+for _ in $(seq 100); do
+  [ -s "$out" ] && break
+  kill -0 $server
+  sleep 0.1
+done
+include=()
+for case in "${cases[@]}"; do include+=(-i "$case"); done
+result=0
+"$tools/bin/kosoku" -m fuzzingclient "$(cat "$out")" "${include[@]}" -o "$report" || result=$?
+python3 - "$report" <<'PY'
+import collections, json, pathlib, sys
+
+index = json.loads((pathlib.Path(sys.argv[1]) / "index.json").read_text())
+(cases,) = index.values()
+words = ("behavior", "behaviorClose")
+for word in words:
+    print(word, dict(collections.Counter(case[word] for case in cases.values())))
+for name, case in cases.items():
+    if any(case[word] not in ("OK", "INFORMATIONAL") for word in words):
+        print(name, *(case[word] for word in words))
+PY
+exit $result

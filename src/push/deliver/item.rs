@@ -1,0 +1,82 @@
+//! One push to one phone, as the jobs of a provider's lane ask for it.
+
+use std::sync::Arc;
+
+use crate::model::{ConversationId, Timestamp};
+use crate::push::board::ScreenKey;
+use crate::push::job::{Clear, Job, Notice, Phone, Ring, Summary};
+
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    Ring { notice: Arc<Notice>, phone: Phone, attempts: u32 },
+    Summary(Summary),
+    Clear(Clear),
+}
+
+impl Item {
+    pub fn of(job: Job) -> Vec<Self> {
+        match job {
+            Job::Ring(rings) => rings.into_iter().flat_map(ring).collect(),
+            Job::Summary(summary) => vec![Self::Summary(summary)],
+            Job::Clear(clear) => vec![Self::Clear(clear)],
+            Job::Stored(_) | Job::Waiting(_) | Job::Read(_) | Job::Probe(_) => {
+                tracing::error!("push.deliver: a job that is to be decided is dropped");
+                Vec::new()
+            }
+        }
+    }
+
+    pub fn phone(&self) -> &Phone {
+        match self {
+            Self::Ring { phone, .. } => phone,
+            Self::Summary(summary) => &summary.phone,
+            Self::Clear(clear) => &clear.phone,
+        }
+    }
+
+    pub fn conversation_id(&self) -> ConversationId {
+        match self {
+            Self::Ring { notice, .. } => notice.conversation_id,
+            Self::Summary(summary) => summary.conversation_id,
+            Self::Clear(clear) => clear.conversation_id,
+        }
+    }
+
+    pub fn screen(&self) -> ScreenKey {
+        ScreenKey { user_id: self.phone().user_id.clone(), conversation_id: self.conversation_id() }
+    }
+
+    /// From when on it grows old.
+    pub fn since(&self) -> Timestamp {
+        match self {
+            Self::Ring { notice, .. } => notice.stored_at(),
+            Self::Summary(summary) => Timestamp::from_millis(summary.since_ms),
+            Self::Clear(clear) => Timestamp::from_millis(clear.since_ms),
+        }
+    }
+
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::Ring { attempts, .. } => *attempts,
+            Self::Summary(summary) => summary.attempts,
+            Self::Clear(clear) => clear.attempts,
+        }
+    }
+
+    /// The job that asks for this alone, after so many attempts.
+    pub fn job(&self, after: u32) -> Job {
+        match self {
+            Self::Ring { notice, phone, .. } => {
+                let notice = Notice::clone(notice);
+                Job::Ring(vec![Ring { notice, to: vec![phone.clone()], attempts: after }])
+            }
+            Self::Summary(summary) => Job::Summary(Summary { attempts: after, ..summary.clone() }),
+            Self::Clear(clear) => Job::Clear(Clear { attempts: after, ..clear.clone() }),
+        }
+    }
+}
+
+fn ring(ring: Ring) -> impl Iterator<Item = Item> {
+    let (notice, attempts) = (Arc::new(ring.notice), ring.attempts);
+    ring.to.into_iter().map(move |phone| Item::Ring { notice: Arc::clone(&notice), phone, attempts })
+}

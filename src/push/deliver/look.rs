@@ -1,0 +1,337 @@
+//! The look just before sending: who has acknowledged, read, muted, left or signed out meanwhile, what the message is now, what
+//! the badge is now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Item, Lane};
+use crate::auth::AckScope;
+use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
+use crate::push::board::{self, Flush, ScreenKey};
+use crate::push::decide::{self, Facts, Silence};
+use crate::push::job::{Clear, Notice, Phone, Summary};
+use crate::push::payload::{self, Content, Occasion, ServerPush, Why};
+use crate::push::provider::{Notification, Secret, Target, notification_id};
+use crate::push::stage::{Knowledge, trace};
+use crate::queue::PushJob;
+use crate::store::{PushTrace, Recipient, Ringable, StoreError};
+use crate::telemetry::metrics::PushDecision;
+
+/// A push that is to go out now.
+pub(super) struct Ready {
+    pub item: Item,
+    pub device: Device,
+    pub notification: Notification,
+    /// What the phone will show by it.
+    pub tells: Vec<Seq>,
+}
+
+/// What came of a look.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub ready: Vec<Ready>,
+    /// What has to wait, or belongs to another lane.
+    pub jobs: Vec<PushJob>,
+    pub traces: Vec<PushTrace>,
+}
+
+/// A summary's attempt while the board is away.
+const BOARD_AWAY: Duration = Duration::from_secs(1);
+
+pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreError> {
+    let now = Timestamp::now();
+    let screens = Screens::ask(lane, items, now).await;
+    let mut known = Knowledge::default();
+    let (mut whom, mut entries) = (BTreeMap::new(), BTreeSet::new());
+    let (mut users, mut clearing) = (BTreeSet::new(), BTreeSet::new());
+    for (item, on_screen) in items.iter().zip(&screens.0) {
+        users.insert(item.phone().user_id.clone());
+        let seq = match (item, on_screen) {
+            (Item::Ring { notice, .. }, OnScreen::Open) => notice.seq,
+            (Item::Summary(_), OnScreen::Tell(seqs)) => seqs.last().copied().unwrap_or_default(),
+            (Item::Clear(clear), _) => {
+                clearing.insert(clear.phone.user_id.clone());
+                continue;
+            }
+            _ => continue,
+        };
+        let wanted = whom.entry(item.conversation_id()).or_insert_with(|| Some(BTreeSet::new()));
+        wanted.get_or_insert_default().insert(item.phone().user_id.clone());
+        entries.insert((item.conversation_id(), seq));
+    }
+    let parts = &lane.parts;
+    let pairs = items.iter().map(|item| (item.phone().user_id.clone(), item.conversation_id()));
+    known.ask_fanout(&*parts.fanout, pairs.collect::<Vec<_>>()).await;
+    known.ask_store(&*parts.store, whom, entries.clone()).await?;
+    let senders: BTreeSet<UserId> = entries
+        .iter()
+        .filter_map(|(conversation, seq)| known.entry(*conversation, *seq))
+        .map(|entry| entry.sender_id.clone())
+        .collect();
+    let (users, clearing): (Vec<_>, Vec<_>) = (users.into_iter().collect(), clearing.into_iter().collect());
+    let senders: Vec<UserId> = senders.into_iter().collect();
+    let (badges, profiles, registered) = tokio::try_join!(
+        parts.store.badges(&users),
+        parts.store.profiles(&senders),
+        parts.store.devices_of(&clearing),
+    )?;
+    let mut look = Look {
+        lane,
+        now,
+        known,
+        badges: users.into_iter().zip(badges).collect(),
+        names: profiles.into_iter().filter_map(|profile| Some((profile.id, profile.display_name?))).collect(),
+        registered: clearing.into_iter().zip(registered).collect(),
+        looked: Looked::default(),
+    };
+    for (item, on_screen) in items.iter().zip(screens.0) {
+        match (item, on_screen) {
+            (_, OnScreen::Done) => {}
+            (_, OnScreen::Later(due)) => {
+                look.looked.jobs.push(item.job(item.attempts()).to(lane.lane, Some(due)))
+            }
+            (Item::Ring { notice, phone, .. }, _) => look.ring(item, notice, phone),
+            (Item::Summary(summary), OnScreen::Tell(seqs)) => look.summary(item, summary, &seqs),
+            (Item::Clear(clear), _) => look.clear(item, clear),
+            (Item::Summary(_), OnScreen::Open) => {}
+        }
+    }
+    Ok(look.looked)
+}
+
+/// What the board says of an item.
+#[derive(Clone)]
+enum OnScreen {
+    Open,
+    /// The provider took it already.
+    Done,
+    /// Of a summary: what it would tell of.
+    Tell(Vec<Seq>),
+    Later(Timestamp),
+}
+
+/// In the order of the items.
+struct Screens(Vec<OnScreen>);
+
+impl Screens {
+    async fn ask(lane: &Lane, items: &[Item], now: Timestamp) -> Self {
+        let interval = lane.parts.settings.rules.interval;
+        let mut by_key: BTreeMap<ScreenKey, Vec<usize>> = BTreeMap::new();
+        for (place, item) in items.iter().enumerate() {
+            if !matches!(item, Item::Clear(_)) {
+                by_key.entry(item.screen()).or_default().push(place);
+            }
+        }
+        let keys: Vec<ScreenKey> = by_key.keys().cloned().collect();
+        let asked = board::change(&*lane.parts.board, &keys, |key, screens| {
+            let places = by_key.get(key).map_or(&[][..], Vec::as_slice);
+            let answer = |place: &usize| match &items[*place] {
+                Item::Ring { notice, phone, .. } => {
+                    let screen = screens.get(&phone.device_id);
+                    let done = screen.is_some_and(|screen| screen.has_delivered(notice.seq));
+                    if done { OnScreen::Done } else { OnScreen::Open }
+                }
+                Item::Summary(summary) => match screens.of(&summary.phone.device_id).flush(now, interval) {
+                    Flush::Later(due) => OnScreen::Later(due),
+                    Flush::Now(seqs) if seqs.is_empty() => OnScreen::Done,
+                    Flush::Now(seqs) => OnScreen::Tell(seqs),
+                },
+                Item::Clear(_) => OnScreen::Open,
+            };
+            places.iter().map(answer).collect::<Vec<_>>()
+        });
+        let mut screens = vec![OnScreen::Open; items.len()];
+        match asked.await {
+            Ok(answers) => {
+                for (place, answer) in by_key
+                    .into_values()
+                    .zip(answers)
+                    .flat_map(|(places, answers)| places.into_iter().zip(answers))
+                {
+                    screens[place] = answer;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "push.board: what was delivered before may be delivered again");
+                for (place, item) in items.iter().enumerate() {
+                    if matches!(item, Item::Summary(_)) {
+                        screens[place] = OnScreen::Later(now.plus(BOARD_AWAY));
+                    }
+                }
+            }
+        }
+        Self(screens)
+    }
+}
+
+struct Look<'a> {
+    lane: &'a Lane,
+    now: Timestamp,
+    known: Knowledge,
+    badges: HashMap<UserId, i64>,
+    names: HashMap<UserId, String>,
+    registered: HashMap<UserId, Vec<Device>>,
+    looked: Looked,
+}
+
+impl Look<'_> {
+    fn ring(&mut self, item: &Item, notice: &Notice, phone: &Phone) {
+        let Some((ringable, recipient, device)) = self.reachable(item) else { return };
+        let entry = self.known.entry(notice.conversation_id, notice.seq).cloned();
+        let facts = Facts {
+            notice,
+            kind: ringable.kind,
+            entry: entry.as_ref(),
+            recipient: &recipient,
+            acknowledged: self.known.acknowledged(&phone.user_id, notice.conversation_id),
+            now: self.now,
+        };
+        let mut verdict = facts.judge(self.lane.parts.settings.patience.expiry);
+        if verdict.is_ok() && facts.reaches(&phone.device_id) {
+            verdict = Err(Silence::Acknowledged);
+        }
+        match (verdict, entry) {
+            (Ok(()), Some(entry)) => {
+                let occasion = self.occasion(&ringable, &recipient, &entry, None);
+                let server = notice.push.clone().map(ServerPush::from);
+                let content = payload::build(&occasion, &self.lane.parts.settings.style, server.as_ref());
+                let user = phone.user_id.as_str();
+                let id = notification_id(notice.id.as_uuid(), user, phone.device_id.as_str());
+                self.ready(item, device, id, content, vec![notice.seq]);
+            }
+            (Ok(()), None) => {}
+            (Err(silence), _) => {
+                self.count(silence.decision());
+                if silence != Silence::Acknowledged {
+                    let trace = trace(notice, &phone.user_id, &device, silence.decision(), self.now);
+                    self.looked.traces.push(trace);
+                }
+            }
+        }
+    }
+
+    fn summary(&mut self, item: &Item, summary: &Summary, seqs: &[Seq]) {
+        let Some((ringable, recipient, device)) = self.reachable(item) else { return };
+        if self.now.since(item.since()) >= self.lane.parts.settings.patience.expiry {
+            return self.count(PushDecision::Expired);
+        }
+        if decide::is_silenced(&recipient, self.now) {
+            return self.count(PushDecision::Muted);
+        }
+        let phone = &summary.phone;
+        let acknowledged = self.known.acknowledged(&phone.user_id, summary.conversation_id);
+        let new = decide::still_new(&recipient, acknowledged, &phone.device_id, seqs);
+        let last = new.last().and_then(|last| self.known.entry(summary.conversation_id, *last)).cloned();
+        let Some(entry) = last else { return self.count(PushDecision::Read) };
+        let occasion = self.occasion(&ringable, &recipient, &entry, Some(new.len()));
+        let content = payload::build(&occasion, &self.lane.parts.settings.style, None);
+        self.ready(item, device, summary.push_id(&new), content, new);
+    }
+
+    fn clear(&mut self, item: &Item, clear: &Clear) {
+        let devices = self.registered.get(&clear.phone.user_id).map_or(&[][..], Vec::as_slice);
+        let device = devices.iter().find(|device| device.device_id == clear.phone.device_id).cloned();
+        let Some(device) = device.filter(|one| one.disabled_at.is_none() && one.quarantined_at.is_none())
+        else {
+            return;
+        };
+        if self.now.since(item.since()) >= self.lane.parts.settings.patience.expiry
+            || self.is_elsewhere(item, &device)
+        {
+            return;
+        }
+        let read = u64::try_from(clear.seq.get()).unwrap_or(0);
+        let content = payload::clear(clear.conversation_id.as_uuid(), read);
+        self.ready(item, device, clear.push_id(), content, Vec::new());
+    }
+
+    /// The recipient and their device as they are now, when they can still be reached by this lane.
+    fn reachable(&mut self, item: &Item) -> Option<(Ringable, Recipient, Device)> {
+        let phone = item.phone();
+        let found = self.known.ringable(item.conversation_id()).and_then(|ringable| {
+            let recipient = self.known.recipient(item.conversation_id(), &phone.user_id)?;
+            let device = recipient.devices.iter().find(|device| device.device_id == phone.device_id)?;
+            let ringable = Ringable { recipients: Vec::new(), title: ringable.title.clone(), ..*ringable };
+            Some((ringable, recipient.clone(), device.clone()))
+        });
+        match found {
+            // Signed out, left, deactivated, disabled.
+            None => {
+                self.count(PushDecision::NoDevice);
+                None
+            }
+            Some((_, _, device)) if self.is_elsewhere(item, &device) => None,
+            found => found,
+        }
+    }
+
+    /// The device was registered anew for another provider: its lane takes over.
+    fn is_elsewhere(&mut self, item: &Item, device: &Device) -> bool {
+        let lane = self.lane.parts.providers.lane(device.platform);
+        if lane == self.lane.lane {
+            return false;
+        }
+        self.looked.jobs.push(item.job(item.attempts()).to(lane, None));
+        true
+    }
+
+    fn occasion(
+        &self,
+        ringable: &Ringable,
+        recipient: &Recipient,
+        entry: &Entry,
+        count: Option<usize>,
+    ) -> Occasion {
+        let sender = entry.sender_id.as_str().to_owned();
+        let why = match (count, ringable.kind) {
+            (Some(count), _) => Why::Summary { count: u32::try_from(count).unwrap_or(u32::MAX) },
+            (None, ConversationKind::Direct) => Why::Direct,
+            (None, _) if entry.body.mentions.contains(&recipient.user_id) => Why::Mention,
+            (None, ConversationKind::Group | ConversationKind::Channel) => Why::Group,
+        };
+        Occasion {
+            why,
+            conversation_id: entry.conversation_id.as_uuid(),
+            conversation_title: ringable.title.clone().filter(|_| ringable.kind != ConversationKind::Direct),
+            message_id: entry.id.as_uuid(),
+            seq: u64::try_from(entry.seq.get()).unwrap_or(0),
+            sender_name: self.names.get(&entry.sender_id).cloned().unwrap_or_else(|| sender.clone()),
+            sender_id: sender,
+            text: entry.body.text.clone(),
+        }
+    }
+
+    fn ready(&mut self, item: &Item, device: Device, id: uuid::Uuid, content: Content, tells: Vec<Seq>) {
+        let badge = self.badges.get(&item.phone().user_id).copied().unwrap_or(0);
+        let expires = item.since().plus(self.lane.parts.settings.patience.expiry);
+        let notification = Notification {
+            id,
+            device: Target::of(&device),
+            kind: content.kind,
+            badge: Some(u32::try_from(badge).unwrap_or(0)),
+            data: content.data,
+            ack_token: self.ack_token(item, &tells),
+            priority: content.priority,
+            expires_at: UNIX_EPOCH + Duration::from_millis(u64::try_from(expires.as_millis()).unwrap_or(0)),
+        };
+        self.looked.ready.push(Ready { item: item.clone(), device, notification, tells });
+    }
+
+    /// With it a notification extension acknowledges what it shows, and nothing else. A push without one rings all the same.
+    fn ack_token(&self, item: &Item, tells: &[Seq]) -> Option<Secret> {
+        let (tokens, seq) = (self.lane.parts.ack_tokens.as_ref()?, tells.last()?.get());
+        let scope = AckScope { conversation_id: item.conversation_id().as_uuid(), seq };
+        let phone = item.phone();
+        match tokens.mint(phone.user_id.as_str(), phone.device_id.as_str(), scope, SystemTime::now()) {
+            Ok(minted) => Some(Secret::new(minted.token)),
+            Err(error) => {
+                tracing::warn!(%error, "push.ack_token");
+                None
+            }
+        }
+    }
+
+    fn count(&self, decision: PushDecision) {
+        self.lane.parts.metrics.push.push_decisions_total.get(decision).inc();
+    }
+}

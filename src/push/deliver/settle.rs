@@ -1,0 +1,172 @@
+//! What follows from an answer: every row of the table in the design.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::look::Ready;
+use super::{Item, Lane};
+use crate::model::{Seq, Timestamp};
+use crate::push::board::{self, ScreenKey};
+use crate::push::provider::{Delivery, Kind, Outcome};
+use crate::store::{PushTrace, StoreError};
+use crate::telemetry::metrics::family::Label as _;
+use crate::telemetry::metrics::{DeadReason, PushDecision, PushResult};
+
+/// A push and its provider's answer.
+pub(super) struct Answered {
+    pub ready: Ready,
+    pub delivery: Delivery,
+}
+
+/// The first pause between two attempts is at most this.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// A provider's words, as they are kept.
+const ANSWER_CHARS: usize = 500;
+
+impl Lane {
+    /// `false` when the stage stopped before everything that follows was safe.
+    pub(super) async fn settle(&self, answers: Vec<Answered>, stop: &CancellationToken) -> bool {
+        let now = Timestamp::now();
+        self.note_delivered(&answers).await;
+        let (mut retries, mut traces, mut all) = (Vec::new(), Vec::new(), true);
+        for answered in &answers {
+            let Answered { ready, delivery } = answered;
+            let item = &ready.item;
+            self.count(answered, now);
+            let mut decision = PushDecision::Sent.value();
+            match &delivery.outcome {
+                Outcome::Delivered => {}
+                Outcome::TokenInvalid { reason } => self.disable(ready, reason, now).await,
+                Outcome::Quarantine { reason } => {
+                    tracing::error!(reason, app_id = ready.device.app_id, "push.quarantine");
+                    self.quarantine(ready, now).await;
+                }
+                Outcome::Retry { after, reason } => {
+                    let due = now.plus(after.unwrap_or_else(|| self.backoff(item.attempts())));
+                    if due.since(item.since()) >= self.parts.settings.patience.expiry {
+                        tracing::warn!(reason, attempts = item.attempts() + 1, "push.expired");
+                        self.parts.metrics.push.push_decisions_total.get(PushDecision::Expired).inc();
+                        decision = PushDecision::Expired.value();
+                    } else {
+                        retries.push(item.job(item.attempts() + 1).to(self.lane, Some(due)));
+                        decision = "waiting";
+                    }
+                }
+                Outcome::Rejected { reason } => {
+                    tracing::error!(reason, lane = self.lane.queue(), "push.rejected");
+                    let payload = item.job(item.attempts() + 1).encode();
+                    all &= self.bury(payload, reason, DeadReason::Provider, stop).await;
+                }
+            }
+            traces.extend(self.trace_of(answered, decision, now));
+        }
+        // First the retries, then the rest: a trace may be lost.
+        all &= self.parts.put(retries, stop).await;
+        self.parts.trace(&traces).await;
+        all
+    }
+
+    /// Notes what phones show now, so that a job that comes again shows nothing a second time.
+    async fn note_delivered(&self, answers: &[Answered]) {
+        let mut by_screen: BTreeMap<ScreenKey, Vec<&Ready>> = BTreeMap::new();
+        for Answered { ready, delivery } in answers {
+            if delivery.outcome == Outcome::Delivered && !ready.tells.is_empty() {
+                by_screen.entry(ready.item.screen()).or_default().push(ready);
+            }
+        }
+        let keys: Vec<ScreenKey> = by_screen.keys().cloned().collect();
+        let noted = board::change(&*self.parts.board, &keys, |key, screens| {
+            for ready in by_screen.get(key).into_iter().flatten() {
+                let screen = screens.of(&ready.device.device_id);
+                match (&ready.item, &ready.notification.kind) {
+                    (Item::Ring { notice, .. }, Kind::Alert(_)) => screen.took(notice.seq),
+                    (Item::Ring { notice, .. }, Kind::Silent(_)) => screen.took_silently(notice.seq),
+                    (Item::Summary(_), _) => screen.took_summary(&ready.tells),
+                    (Item::Clear(_), _) => {}
+                }
+            }
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "push.note: what was delivered may be delivered again");
+        }
+    }
+
+    fn count(&self, answered: &Answered, now: Timestamp) {
+        let (push, provider) = (&self.parts.metrics.push, self.provider_label());
+        let result = match answered.delivery.outcome {
+            Outcome::Delivered => PushResult::Delivered,
+            Outcome::TokenInvalid { .. } => PushResult::InvalidToken,
+            Outcome::Quarantine { .. } => PushResult::Quarantined,
+            Outcome::Retry { .. } => PushResult::Retry,
+            Outcome::Rejected { .. } => PushResult::Rejected,
+        };
+        push.push_requests_total.get(provider, result).inc();
+        if result != PushResult::InvalidToken {
+            self.invalid.count(false);
+        }
+        if let (PushResult::Delivered, Item::Ring { notice, .. }) = (result, &answered.ready.item) {
+            push.push_delay_seconds.get(provider).observe(now.since(notice.stored_at()).as_secs_f64());
+        }
+    }
+
+    async fn disable(&self, ready: &Ready, reason: &str, now: Timestamp) {
+        if self.invalid.count(true) {
+            return self.quarantine(ready, now).await;
+        }
+        let phone = ready.item.phone();
+        let registered = ready.device.registered_at;
+        let store = &self.parts.store;
+        match store.disable_device(&phone.user_id, &phone.device_id, registered, now).await {
+            Ok(disabled) => {
+                tracing::info!(reason, disabled, provider = self.provider.name(), "push.token_invalid");
+                let invalidated = &self.parts.metrics.push.push_tokens_invalidated_total;
+                invalidated.get(self.provider_label()).inc_by(u64::from(disabled));
+            }
+            // The next push to it gets the same answer.
+            Err(error) => warn(&error),
+        }
+    }
+
+    async fn quarantine(&self, ready: &Ready, now: Timestamp) {
+        let phone = ready.item.phone();
+        let registered = ready.device.registered_at;
+        let store = &self.parts.store;
+        if let Err(error) = store.quarantine_device(&phone.user_id, &phone.device_id, registered, now).await {
+            warn(&error);
+        }
+    }
+
+    /// Exponential with full jitter.
+    fn backoff(&self, attempts: u32) -> Duration {
+        let most = FIRST_RETRY.saturating_mul(1 << attempts.min(20)).min(self.parts.settings.retry_max);
+        most.mul_f64(rand::random())
+    }
+
+    /// What an operator sees of it: a row for each message that it tells of.
+    fn trace_of(&self, answered: &Answered, decision: &str, now: Timestamp) -> Vec<PushTrace> {
+        let Answered { ready, delivery } = answered;
+        let words =
+            delivery.answer.as_ref().map(|answer| answer.body.as_str()).filter(|body| !body.is_empty());
+        let words = words.or_else(|| delivery.outcome.reason());
+        let row = |seq: &Seq| PushTrace {
+            conversation_id: ready.item.conversation_id(),
+            seq: *seq,
+            user_id: ready.item.phone().user_id.clone(),
+            device_id: ready.device.device_id.clone(),
+            decision: decision.to_owned(),
+            decided_at: now,
+            provider: Some(self.provider.name().to_owned()),
+            attempts: ready.item.attempts() + 1,
+            answered_at: Some(now),
+            status: delivery.answer.as_ref().map(|answer| answer.status),
+            answer: words.map(|words| words.chars().take(ANSWER_CHARS).collect()),
+        };
+        ready.tells.iter().map(row).collect()
+    }
+}
+
+fn warn(error: &StoreError) {
+    tracing::warn!(%error, "push.device");
+}

@@ -1,0 +1,24 @@
+//! Many messages at once.
+
+use super::scene::Scene;
+use crate::support::client::Client;
+
+super::on_both!(more_than_five_alerts_become_a_summary_that_replaces_itself,);
+
+async fn more_than_five_alerts_become_a_summary_that_replaces_itself(scene: &mut Scene) {
+    let phone = scene.phone("bob", "phone").await;
+    let (mut ann, _) = Client::login(scene.here(), "ann").await;
+    for number in 1..=12 {
+        ann.say_to("bob", &format!("message {number}")).await;
+    }
+    let all_told = "7 new messages in ann";
+    let shown = scene.rings(&phone, all_told).await;
+    assert_eq!(shown.data["count"].as_i64(), Some(7));
+    let before = scene.shows(&phone, "five and a summary", |phone| phone.alerts.len() == 6).await;
+    ann.say_to("bob", "message 13").await;
+    scene.rings(&phone, "8 new messages in ann").await;
+    let after = scene.fake.phone(&phone).unwrap();
+    assert_eq!(after.alerts.len(), 6, "{after:?}");
+    assert_eq!(after.rings, before.rings + 1);
+    assert_eq!(after.badge, Some(13));
+}

@@ -1,0 +1,31 @@
+//! What phones show: the push stage against the fakes of the providers, on `tidings dev` and on the roles.
+
+mod answers;
+mod burst;
+mod chaos;
+mod deaths;
+mod deciding;
+mod scene;
+mod seeing;
+
+use scene::Scene;
+
+/// Stamps scenarios onto both kinds of world: each is an `async fn(&mut Scene)`.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_dev {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&mut $crate::push::Scene::dev(&[]).await).await;
+            })+
+        }
+        mod on_roles {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&mut $crate::push::Scene::roles(&[]).await).await;
+            })+
+        }
+    };
+}
+
+use on_both;

@@ -35,12 +35,14 @@ pub struct Opening {
 const UNFLUSHED: usize = 64 * 1024;
 
 /// Serves one socket to its end.
-pub async fn run(gateway: Gateway, mut socket: WebSocket, opening: Opening) {
+///
+/// What only the beginning or the end needs is boxed, and so is what would be in this future twice: it lives as long as the socket.
+pub async fn run(gateway: Gateway, mut socket: Box<WebSocket>, opening: Box<Opening>) {
     let metrics = Arc::clone(&gateway.metrics);
     metrics.gateway.connections.inc();
     let began = Instant::now();
     let linger = opening.arrival.linger.clone();
-    let code = match identify(&gateway, &mut socket, opening).await {
+    let code = match Box::pin(identify(&gateway, &mut socket, opening)).await {
         Ok(identified) => {
             metrics
                 .gateway
@@ -61,7 +63,7 @@ pub async fn run(gateway: Gateway, mut socket: WebSocket, opening: Opening) {
     };
     if let Some(code) = code {
         linger.ask();
-        closing_handshake(&mut socket, code, gateway.settings.gateway.close_timeout).await;
+        Box::pin(closing_handshake(&mut socket, code, gateway.settings.gateway.close_timeout)).await;
     }
     metrics.gateway.connections.dec();
     metrics.gateway.connections_closed_total.get(meters::closing(code.unwrap_or(CloseCode::Normal))).inc();
@@ -90,7 +92,7 @@ struct Identified {
 async fn identify(
     gateway: &Gateway,
     socket: &mut WebSocket,
-    opening: Opening,
+    opening: Box<Opening>,
 ) -> Result<Identified, Option<CloseCode>> {
     let deadline = opening.arrival.accepted_at + gateway.settings.gateway.hello_timeout;
     let room = gateway.metrics.gateway.connections.get() <= gateway.settings.max_connections as i64;
@@ -206,7 +208,7 @@ async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified
     let code = driver.run(timer).await;
     // Work that was under way is given up here: whatever it accepted stands all the same.
     drop(driver);
-    gateway.leave(&session).await;
+    Box::pin(gateway.leave(&session)).await;
     code
 }
 
@@ -395,5 +397,23 @@ impl BadFrames {
         }
         self.count += 1;
         if self.count >= limit { Err(CloseCode::TooManyBadFrames) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_of<A, B, C, F: Future>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_every_socket_costs_stays_small() {
+        let future = future_of(run);
+        let (socket, session, driver) =
+            (size_of::<WebSocket>(), size_of::<Session>(), size_of::<Driver<'_>>());
+        println!("future {future}, of it WebSocket {socket}, driver {driver}; session {session}");
+        assert!(future <= 1024 && session <= 320, "future {future}, session {session}");
     }
 }

@@ -155,7 +155,15 @@ impl Gateway {
 
     fn push(&self, user: &UserId, shared: &Shared, to: &Recipients<'_>) {
         if to.except != Some(user) {
-            self.registry.for_each_session_of(user, |session| shared.put(session, to.stamp));
+            self.registry.for_each_session_of(user, |session| {
+                if session.awaits_accepted() {
+                    // On the embedded backends the sender's own message is here first, and `accepted` right behind it.
+                    session.outbox.event_later(shared.frame(session), to.stamp);
+                    self.late.wake(Arc::clone(session));
+                } else {
+                    shared.put(session, to.stamp);
+                }
+            });
         }
     }
 
@@ -318,13 +326,16 @@ impl Shared {
         Self { json, packed: OnceLock::new() }
     }
 
-    fn put(&self, session: &Session, stamp: Option<Stamp>) {
-        let frame = match session.encoding {
+    fn frame(&self, session: &Session) -> Bytes {
+        match session.encoding {
             Encoding::Json => self.json.clone(),
             Encoding::MessagePack => {
                 self.packed.get_or_init(|| Encoding::MessagePack.from_json(&self.json)).clone()
             }
-        };
-        session.outbox.event(frame, stamp);
+        }
+    }
+
+    fn put(&self, session: &Session, stamp: Option<Stamp>) {
+        session.outbox.event(self.frame(session), stamp);
     }
 }

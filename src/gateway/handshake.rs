@@ -27,7 +27,7 @@ pub struct Arrival {
 }
 
 /// Small, because every socket has one; a frame that is longer grows it for a moment.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 /// Past this, frames are written while more are being put together.
 const WRITE_BUFFER: usize = 8 * 1024;
 
@@ -55,11 +55,11 @@ pub async fn upgrade(
                 Some(name) => upgrade.protocols([name]),
                 None => upgrade,
             };
-            let opening = Opening { encoding: encoding.encoding, identity, arrival };
+            let opening = Box::new(Opening { encoding: encoding.encoding, identity, arrival });
             let limit = gateway.settings.gateway.max_frame_bytes;
             configured(upgrade, limit).on_upgrade(move |socket: WebSocket| {
                 let tasks = gateway.tasks.clone();
-                tasks.track_future(connection::run(gateway, socket, opening))
+                tasks.track_future(connection::run(gateway, Box::new(socket), opening))
             })
         }
         Err(Refused { status, reason, problem }) => {

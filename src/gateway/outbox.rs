@@ -58,9 +58,15 @@ impl Outbox {
         }
     }
 
-    /// Puts an answer in that may leave together with what comes next; whoever puts it in has the task woken later.
-    pub fn answer_later(&self, frame: Bytes) {
-        self.put(frame, None, false);
+    /// Puts an answer in that may leave together with what comes next. Whoever puts it in has the task woken: at once when this
+    /// answers that other frames wait already, and later otherwise.
+    pub fn answer_later(&self, frame: Bytes) -> bool {
+        self.put(frame, None, false) && self.state().frames.len() != 1
+    }
+
+    /// As [`Self::event`] for a socket that is owed an answer, with which it may leave: whoever puts it in has the task woken later.
+    pub fn event_later(&self, frame: Bytes, stamp: Option<Stamp>) {
+        self.put(frame, stamp, true);
     }
 
     /// Has the socket's task write what is there.

@@ -97,7 +97,7 @@ impl Registry {
         shard.get(user).is_some_and(|local| local.sessions.iter().all(|session| !session.is_active()))
     }
 
-    pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Session)) {
+    pub fn for_each_session_of(&self, user: &UserId, mut visit: impl FnMut(&Arc<Session>)) {
         if let Some(local) = self.users.of(user).get(user) {
             for session in &local.sessions {
                 visit(session);

@@ -1,6 +1,6 @@
 //! A socket that has said who it is.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ pub struct Session {
     active: AtomicBool,
     expires_ms: AtomicI64,
     issued_ms: AtomicI64,
+    /// Entries handed to the ingress and not settled yet.
+    unsettled: AtomicU32,
     messages: Mutex<TokenBucket>,
     user_messages: UserRate,
     typing: Mutex<Option<(ConversationId, Instant)>>,
@@ -107,6 +109,7 @@ impl Session {
             active: AtomicBool::new(new.active),
             expires_ms: AtomicI64::new(new.expires_at.as_millis()),
             issued_ms: AtomicI64::new(new.issued_at.map_or(0, Timestamp::as_millis)),
+            unsettled: AtomicU32::new(0),
             messages: Mutex::new(new.messages),
             user_messages: new.user_messages,
             typing: Mutex::new(None),
@@ -119,8 +122,23 @@ impl Session {
     }
 
     /// Answers with a frame that may leave together with the next one; see [`super::late`].
-    pub fn answer_later(&self, frame: &impl Serialize) {
-        self.outbox.answer_later(self.encoding.from_json(&encode(frame)));
+    pub fn answer_later(&self, frame: &impl Serialize) -> bool {
+        self.outbox.answer_later(self.encoding.from_json(&encode(frame)))
+    }
+
+    /// An entry of this socket is on its way to the queue.
+    pub fn submitted(&self) {
+        self.unsettled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What became of one is known.
+    pub fn settled(&self) {
+        self.unsettled.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether an `accepted` is to be expected.
+    pub fn awaits_accepted(&self) -> bool {
+        self.unsettled.load(Ordering::Relaxed) > 0
     }
 
     pub fn refuse(&self, reference: Option<&Ref>, client_id: Option<ClientId>, problem: &Problem) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use case::Case;
+use case::{Case, Kind};
 use server::Server;
 
 #[derive(Args, Clone, Debug)]
@@ -31,6 +31,12 @@ pub struct Options {
     /// Rates to climb, until one is not kept up with
     #[arg(long, value_delimiter = ',', default_value = "10000,28000,40000,60000")]
     pub rates: Vec<f64>,
+    /// Messages a second to groups of 50 to climb, likewise
+    #[arg(long, value_delimiter = ',', default_value = "1000,2000,3000")]
+    pub group_rates: Vec<f64>,
+    /// Only these kinds of cases; the relay, which stores nothing, knows the first two
+    #[arg(long, value_delimiter = ',', default_value = "quiet,pairs,groups,room,logins")]
+    pub cases: Vec<Kind>,
     /// Only these: relay, dev, roles
     #[arg(long, value_delimiter = ',', default_value = "relay,dev,roles")]
     pub only: Vec<String>,
@@ -81,14 +87,25 @@ pub async fn run(options: &Options) -> anyhow::Result<(String, bool)> {
 }
 
 async fn climb(options: &Options, server: &Server, results: &mut Vec<case::Measured>) -> anyhow::Result<()> {
-    results.push(Case::quiet(options).measure(options, server).await?);
-    for rate in &options.rates {
-        let measured = Case::pairs(options, *rate).measure(options, server).await?;
-        let kept_up = measured.keeps_up(KEPT_UP_BELOW_MS);
-        results.push(measured);
-        if !kept_up {
-            eprintln!("{}: {rate}/s is more than it keeps up with", server.name);
-            break;
+    for kind in &options.cases {
+        if !server.stores && !matches!(kind, Kind::Quiet | Kind::Pairs) {
+            continue;
+        }
+        let steps: Vec<Case> = match kind {
+            Kind::Quiet => vec![Case::quiet(options)],
+            Kind::Pairs => options.rates.iter().map(|rate| Case::pairs(options, *rate)).collect(),
+            Kind::Groups => options.group_rates.iter().map(|rate| Case::groups(options, *rate)).collect(),
+            Kind::Room => vec![Case::room(options)],
+            Kind::Logins => vec![Case::logins(options)],
+        };
+        for case in steps {
+            let measured = case.measure(options, server).await?;
+            let kept_up = measured.keeps_up(KEPT_UP_BELOW_MS);
+            results.push(measured);
+            if !kept_up {
+                eprintln!("{}: {} is more than it keeps up with", server.name, case.name);
+                break;
+            }
         }
     }
     Ok(())

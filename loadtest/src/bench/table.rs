@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::checker::Fault;
 use crate::report::{Process, Report};
 
-use super::case::Measured;
+use super::case::{Kind, Measured};
 
 pub fn markdown(results: &[Measured]) -> String {
     let mut table = machine();
@@ -14,8 +14,31 @@ pub fn markdown(results: &[Measured]) -> String {
     for measured in results {
         row(&mut table, measured);
     }
+    many(&mut table, results);
     ratios(&mut table, results);
     table
+}
+
+/// Rooms and storms have figures of their own.
+fn many(table: &mut String, results: &[Measured]) {
+    let mut rows = String::new();
+    for Measured { server, case, kind, report } in results {
+        let figures = match kind {
+            Kind::Room => format!(
+                "until the last socket has a message: mean {:.0} ms, p99 {:.0} ms",
+                report.complete.mean_ms, report.complete.p99_ms
+            ),
+            Kind::Logins => format!(
+                "everybody is in and synchronised after {:.2} s; one login: p50 {:.0} ms, p99 {:.0} ms",
+                report.all_logged_in_s, report.login.p50_ms, report.login.p99_ms
+            ),
+            Kind::Quiet | Kind::Pairs | Kind::Groups => continue,
+        };
+        let _ = writeln!(rows, "| {server} | {case} | {figures} |");
+    }
+    if !rows.is_empty() {
+        let _ = write!(table, "\n| server | case | figures |\n|---|---|---|\n{rows}");
+    }
 }
 
 fn row(table: &mut String, measured: &Measured) {

@@ -172,6 +172,7 @@ impl Gateway {
             // What the socket sends next may name the conversation already.
             self.access.opened(entry.conversation_id, &entry.sender_id, peer);
         }
+        session.submitted();
         let waiting = Socket { session, reference, gateway: self.clone() };
         self.ingress.submit(entry, Box::new(waiting));
     }
@@ -270,6 +271,7 @@ struct Socket {
 
 impl Waiting for Socket {
     fn settle(self: Box<Self>, entry: Named, result: Result<Pace, Refused>) {
+        self.session.settled();
         match result {
             Ok(pace) => {
                 self.gateway.metrics.gateway.messages_accepted_total.inc();
@@ -281,8 +283,11 @@ impl Waiting for Socket {
                 match pace {
                     Pace::Quiet => self.session.answer(&accepted),
                     Pace::Busy => {
-                        self.session.answer_later(&accepted);
-                        self.gateway.late.wake(self.session);
+                        if self.session.answer_later(&accepted) {
+                            self.session.outbox.wake();
+                        } else {
+                            self.gateway.late.wake(self.session);
+                        }
                     }
                 }
             }

@@ -6,6 +6,7 @@ mod seen;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::SqliteStore;
+use super::log::Touched;
 use crate::model::{
     Conversation, ConversationId, ConversationKind, Member, Membership, Timestamp, UserId, View,
 };
@@ -54,17 +55,25 @@ impl Conversations for SqliteStore {
 
     async fn views(&self, ids: &[ConversationId]) -> Result<Vec<Option<View>>, StoreError> {
         let ids = ids.to_vec();
-        self.read(move |connection| ids.iter().map(|id| view(connection, *id)).collect()).await
+        self.read_of(Touched::Nothing, move |connection| ids.iter().map(|id| view(connection, *id)).collect())
+            .await
     }
 
     async fn groups_of(&self, users: &[UserId]) -> Result<Vec<Vec<Membership>>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| users.iter().map(|user| groups(connection, user)).collect()).await
+        self.read_of(Touched::Nothing, move |connection| {
+            users.iter().map(|user| groups(connection, user)).collect()
+        })
+        .await
     }
 
     async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         let pages = pages.to_vec();
-        self.read(move |connection| pages.iter().map(|page| seen::page(connection, page)).collect()).await
+        let touched = Touched::Users(pages.iter().map(|page| page.user_id.clone()).collect());
+        self.read_of(touched, move |connection| {
+            pages.iter().map(|page| seen::page(connection, page)).collect()
+        })
+        .await
     }
 
     async fn conversation_for(
@@ -73,7 +82,10 @@ impl Conversations for SqliteStore {
         users: &[UserId],
     ) -> Result<Vec<Option<Conversation>>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| seen::by_each(connection, id, &users)).await
+        self.read_of(Touched::Conversations(vec![id]), move |connection| {
+            seen::by_each(connection, id, &users)
+        })
+        .await
     }
 
     async fn members(
@@ -83,7 +95,10 @@ impl Conversations for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Member>, StoreError> {
         let after = after.cloned();
-        self.read(move |connection| seen::members(connection, id, after.as_ref(), limit)).await
+        self.read_of(Touched::Conversations(vec![id]), move |connection| {
+            seen::members(connection, id, after.as_ref(), limit)
+        })
+        .await
     }
 
     async fn set_preferences(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::SqliteStore;
+use super::log::Touched;
 use crate::model::{ConversationId, Seq, UserId};
 use crate::store::{Advanced, Cursors, Position, StoreError};
 
@@ -29,7 +30,8 @@ impl Cursors for SqliteStore {
             *read = position.read_seq.max(*read);
             *delivered = position.delivered_seq.max(*delivered);
         }
-        self.write(move |connection| {
+        let touched = Touched::Conversations(wished.keys().map(|(id, _)| *id).collect());
+        self.write_of(touched, move |connection| {
             let mut advanced = Vec::new();
             for ((id, user), (read, delivered)) in &wished {
                 advanced.extend(advance(connection, *id, user, *read, *delivered)?);
@@ -41,7 +43,7 @@ impl Cursors for SqliteStore {
 
     async fn badges(&self, users: &[UserId]) -> Result<Vec<i64>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| {
+        self.read_of(Touched::Users(users.clone()), move |connection| {
             let mut statement = connection.prepare_cached(BADGE)?;
             let badge = |user| Ok(statement.query_row([user], |row| row.get(0))?);
             users.iter().map(badge).collect()

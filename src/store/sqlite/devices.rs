@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::log::Touched;
 use super::{SqliteStore, users};
 use crate::model::{Device, DeviceId, Timestamp, UserId};
 use crate::store::{Devices, Registration, StoreError};
@@ -40,12 +41,12 @@ const QUARANTINE: &str = "
 impl Devices for SqliteStore {
     async fn register_device(&self, registration: &Registration) -> Result<Option<Device>, StoreError> {
         let wished = registration.clone();
-        self.write(move |connection| register(connection, &wished)).await
+        self.write_of(Touched::Nothing, move |connection| register(connection, &wished)).await
     }
 
     async fn remove_device(&self, user: &UserId, device: &DeviceId) -> Result<bool, StoreError> {
         let (user, device) = (user.clone(), device.clone());
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let removed = connection.prepare_cached(REMOVE)?.execute((&user, &device))?;
             Ok(removed == 1)
         })
@@ -53,12 +54,15 @@ impl Devices for SqliteStore {
     }
 
     async fn any_device(&self) -> Result<bool, StoreError> {
-        self.read(|connection| Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)).await
+        self.read_of(Touched::Nothing, |connection| {
+            Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)
+        })
+        .await
     }
 
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut statement = connection.prepare_cached(OF_USER)?;
             let mut answers = Vec::with_capacity(users.len());
             for user in &users {
@@ -101,7 +105,7 @@ impl SqliteStore {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let (user, device) = (user.clone(), device.clone());
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let marked = connection.prepare_cached(sql)?.execute((&user, &device, registered_at, at))?;
             Ok(marked == 1)
         })

@@ -4,11 +4,15 @@ mod append;
 mod effects;
 mod expire;
 mod head;
+mod journal;
 mod read;
 mod rights;
 mod row;
 
+pub(super) use self::journal::{Journal, Touched};
 pub(super) use read::entry_at;
+
+use std::sync::Arc;
 
 use super::SqliteStore;
 use crate::model::{ClientId, ConversationId, Entry, NewEntry, Seq, Timestamp, UserId};
@@ -17,8 +21,9 @@ use crate::store::{Appended, HistoryPage, Log, Range, Span, StoreError, Target};
 #[async_trait::async_trait]
 impl Log for SqliteStore {
     async fn append(&self, batch: &[NewEntry]) -> Result<Vec<Appended>, StoreError> {
-        let batch = batch.to_vec();
-        self.write(move |connection| append::append(connection, &batch)).await
+        let batch: Arc<[NewEntry]> = batch.into();
+        let journal = Arc::clone(&self.journal);
+        self.database.write(move |connection| journal.append(connection, &batch)).await
     }
 
     async fn history(
@@ -29,12 +34,17 @@ impl Log for SqliteStore {
         limit: usize,
     ) -> Result<Option<HistoryPage>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| read::history(connection, id, &user, range, limit)).await
+        let touched = Touched::Conversations(vec![id]);
+        self.read_of(touched, move |connection| read::history(connection, id, &user, range, limit)).await
     }
 
     async fn spans(&self, spans: &[Span]) -> Result<Vec<Vec<Entry>>, StoreError> {
         let spans = spans.to_vec();
-        self.read(move |connection| spans.iter().map(|span| read::span(connection, span)).collect()).await
+        let touched = Touched::Conversations(spans.iter().map(|span| span.conversation_id).collect());
+        self.read_of(touched, move |connection| {
+            spans.iter().map(|span| read::span(connection, span)).collect()
+        })
+        .await
     }
 
     async fn target(
@@ -44,7 +54,8 @@ impl Log for SqliteStore {
         seq: Seq,
     ) -> Result<Option<Target>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| read::target(connection, id, &user, seq)).await
+        let touched = Touched::Conversations(vec![id]);
+        self.read_of(touched, move |connection| read::target(connection, id, &user, seq)).await
     }
 
     async fn find(
@@ -54,7 +65,8 @@ impl Log for SqliteStore {
         client_id: ClientId,
     ) -> Result<Option<Entry>, StoreError> {
         let sender = sender.clone();
-        self.read(move |connection| read::find(connection, id, &sender, client_id)).await
+        let touched = Touched::Conversations(vec![id]);
+        self.read_of(touched, move |connection| read::find(connection, id, &sender, client_id)).await
     }
 
     async fn expire(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {

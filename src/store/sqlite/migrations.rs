@@ -13,11 +13,18 @@ pub struct Migration {
 }
 
 /// The store's own.
-pub(super) const STORE: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../../../migrations/sqlite/0001_initial.sql"),
-}];
+pub(super) const STORE: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        sql: include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "journal",
+        sql: include_str!("../../../migrations/sqlite/0002_journal.sql"),
+    },
+];
 
 /// Runs those that are missing; fine when there are none.
 pub(super) fn run(connection: &mut Connection, steps: &[Migration]) -> Result<(), DatabaseError> {

@@ -18,10 +18,12 @@ mod values;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use database::{Database, DatabaseError};
 pub use migrations::Migration;
 
+use self::log::{Journal, Touched};
 use super::{Store, StoreError};
 
 /// The file's name in the data folder.
@@ -31,6 +33,7 @@ const FILE: &str = "tidings.sqlite";
 #[derive(Clone)]
 pub struct SqliteStore {
     database: Database,
+    journal: Arc<Journal>,
 }
 
 /// Opens the store in `data_dir`, which is made when missing, migrates it, and starts one writing and `readers` reading threads.
@@ -41,7 +44,7 @@ pub struct SqliteStore {
 /// [`StoreError::Unavailable`] when another process has it, a newer release wrote it, or the disk does not let us; its message says which.
 pub fn open(data_dir: &Path, readers: usize) -> Result<SqliteStore, StoreError> {
     let database = Database::open(data_dir, FILE, migrations::STORE, readers)?;
-    Ok(SqliteStore { database })
+    Ok(SqliteStore { database, journal: Arc::default() })
 }
 
 impl SqliteStore {
@@ -50,7 +53,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.database.write(call).await
+        self.write_of(Touched::Everything, call).await
     }
 
     async fn read<T, F>(&self, call: F) -> Result<T, StoreError>
@@ -58,6 +61,34 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.read_of(Touched::Everything, call).await
+    }
+
+    /// Writes what concerns no more of the logs than `touched`.
+    async fn write_of<T, F>(&self, touched: Touched, mut call: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let journal = Arc::clone(&self.journal);
+        let write = move |connection: &rusqlite::Connection| {
+            journal.give_way(connection, &touched)?;
+            call(connection)
+        };
+        self.database.write(write).await
+    }
+
+    /// Reads what concerns no more of the logs than `touched`.
+    async fn read_of<T, F>(&self, touched: Touched, call: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        if self.journal.may_hold(&touched) {
+            let journal = Arc::clone(&self.journal);
+            let moved = self.database.write(move |connection| journal.fold(connection, &touched)).await?;
+            self.journal.committed(&moved);
+        }
         self.database.read(call).await
     }
 }
@@ -66,8 +97,8 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         // The writer answers only when it can begin and commit.
-        self.write(|_| Ok(())).await?;
-        self.read(|connection| {
+        self.write_of(Touched::Nothing, |_| Ok(())).await?;
+        self.read_of(Touched::Nothing, |connection| {
             connection.query_row("SELECT 1", [], |_| Ok(()))?;
             Ok(())
         })

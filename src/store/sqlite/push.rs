@@ -6,7 +6,7 @@ mod traces;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::SqliteStore;
-use super::log;
+use super::log::{self, Touched};
 use super::values::millis;
 use crate::model::{ConversationId, Entry, Seq, Timestamp, UserId};
 use crate::store::{PushPreferences, PushTrace, Pushes, RecipientsOf, Ringable, StoreError};
@@ -24,13 +24,16 @@ impl Pushes for SqliteStore {
 
     async fn entries(&self, of: &[(ConversationId, Seq)]) -> Result<Vec<Option<Entry>>, StoreError> {
         let of = of.to_vec();
-        self.read(move |connection| of.iter().map(|(id, seq)| log::entry_at(connection, *id, *seq)).collect())
-            .await
+        let touched = Touched::Conversations(of.iter().map(|(id, _)| *id).collect());
+        self.read_of(touched, move |connection| {
+            of.iter().map(|(id, seq)| log::entry_at(connection, *id, *seq)).collect()
+        })
+        .await
     }
 
     async fn push_preferences(&self, user: &UserId) -> Result<Option<PushPreferences>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut statement = connection.prepare_cached(PREFERENCES)?;
             Ok(statement.query_row([&user], |row| recipients::preferences(row, 0)).optional()?)
         })
@@ -43,7 +46,7 @@ impl Pushes for SqliteStore {
         preferences: &PushPreferences,
     ) -> Result<bool, StoreError> {
         let (user, wished) = (user.clone(), preferences.clone());
-        self.write(move |connection| set_preferences(connection, &user, &wished)).await
+        self.write_of(Touched::Nothing, move |connection| set_preferences(connection, &user, &wished)).await
     }
 
     async fn trace_pushes(&self, traces: &[PushTrace]) -> Result<(), StoreError> {
@@ -51,16 +54,18 @@ impl Pushes for SqliteStore {
             return Ok(());
         }
         let traces = traces.to_vec();
-        self.write(move |connection| traces.iter().try_for_each(|trace| traces::write(connection, trace)))
-            .await
+        self.write_of(Touched::Nothing, move |connection| {
+            traces.iter().try_for_each(|trace| traces::write(connection, trace))
+        })
+        .await
     }
 
     async fn pushes_of(&self, id: ConversationId, seq: Seq) -> Result<Vec<PushTrace>, StoreError> {
-        self.read(move |connection| traces::of_message(connection, id, seq)).await
+        self.read_of(Touched::Nothing, move |connection| traces::of_message(connection, id, seq)).await
     }
 
     async fn forget_pushes(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.write(move |connection| traces::forget(connection, before, limit)).await
+        self.write_of(Touched::Nothing, move |connection| traces::forget(connection, before, limit)).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Contacts and blocks, and what follows from them.
 
+use super::log::Touched;
 use super::{SqliteStore, conversations, users};
 use crate::model::{ConversationId, UserId};
 use crate::store::{Relation, Relations, StoreError};
@@ -30,7 +31,8 @@ impl Relations for SqliteStore {
         other: &UserId,
     ) -> Result<bool, StoreError> {
         let (user, other) = (user.clone(), other.clone());
-        self.write(move |connection| {
+        let touched = Touched::Conversations(vec![ConversationId::direct(&user, &other)]);
+        self.write_of(touched, move |connection| {
             if !users::exists(connection, &other)? {
                 return Ok(false);
             }
@@ -50,7 +52,8 @@ impl Relations for SqliteStore {
         other: &UserId,
     ) -> Result<bool, StoreError> {
         let (user, other) = (user.clone(), other.clone());
-        self.write(move |connection| {
+        let touched = Touched::Conversations(vec![ConversationId::direct(&user, &other)]);
+        self.write_of(touched, move |connection| {
             let removed = connection.prepare_cached(REMOVE)?.execute((code(relation), &user, &other))?;
             if relation == Relation::Block {
                 conversations::bar_in(connection, ConversationId::direct(&user, &other))?;
@@ -62,7 +65,7 @@ impl Relations for SqliteStore {
 
     async fn relations(&self, relation: Relation, user: &UserId) -> Result<Vec<UserId>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut statement = connection.prepare_cached(ALL)?;
             let others = statement
                 .query_map((code(relation), &user), |row| row.get(0))?
@@ -79,7 +82,7 @@ impl Relations for SqliteStore {
         other: &UserId,
     ) -> Result<bool, StoreError> {
         let (user, other) = (user.clone(), other.clone());
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut statement = connection.prepare_cached(ONE)?;
             Ok(statement.exists((code(relation), &user, &other))?)
         })
@@ -88,7 +91,7 @@ impl Relations for SqliteStore {
 
     async fn visible_to(&self, viewer: &UserId, targets: &[UserId]) -> Result<Vec<UserId>, StoreError> {
         let (viewer, targets) = (viewer.clone(), targets.to_vec());
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut added = connection.prepare_cached(ONE)?;
             let mut share = connection.prepare_cached(SHARE)?;
             let mut visible = Vec::with_capacity(targets.len());

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::log::Touched;
 use super::{SqliteStore, conversations};
 use crate::model::{Admission, Denial, Profile, SessionId, Timestamp, UserId};
 use crate::store::{NewAccount, ProfileChange, Session, StoreError, Users};
@@ -37,8 +38,11 @@ const REVOKE: &str =
 impl Users for SqliteStore {
     async fn admit(&self, admissions: &[Admission]) -> Result<Vec<Result<(), Denial>>, StoreError> {
         let asked = admissions.to_vec();
-        let answers: Vec<_> =
-            self.read(move |connection| asked.iter().map(|one| admit(connection, one)).collect()).await?;
+        let answers: Vec<_> = self
+            .read_of(Touched::Nothing, move |connection| {
+                asked.iter().map(|one| admit(connection, one)).collect()
+            })
+            .await?;
         let unknown_to_make = admissions
             .iter()
             .zip(&answers)
@@ -47,7 +51,7 @@ impl Users for SqliteStore {
             return Ok(answers);
         }
         let asked = admissions.to_vec();
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let answer = |one: &Admission| match admit(connection, one)? {
                 Err(Denial::Unknown) if one.provision && one.session_id.is_none() => {
                     make(connection, &one.user_id, Timestamp::now())?;
@@ -62,7 +66,7 @@ impl Users for SqliteStore {
 
     async fn create_account(&self, account: &NewAccount) -> Result<bool, StoreError> {
         let account = account.clone();
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let made = connection.prepare_cached(MAKE_ACCOUNT)?.execute((
                 &account.user_id,
                 &account.password_hash,
@@ -76,7 +80,7 @@ impl Users for SqliteStore {
 
     async fn password_hash(&self, user: &UserId) -> Result<Option<String>, StoreError> {
         let user = user.clone();
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut statement = connection.prepare_cached(PASSWORD)?;
             let hash = statement.query_row([&user], |row| row.get(0)).optional()?;
             Ok(hash.flatten())
@@ -86,7 +90,7 @@ impl Users for SqliteStore {
 
     async fn create_session(&self, session: &Session) -> Result<(), StoreError> {
         let session = session.clone();
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             connection.prepare_cached(MAKE_SESSION)?.execute((
                 session.id,
                 &session.user_id,
@@ -100,7 +104,7 @@ impl Users for SqliteStore {
 
     async fn end_session(&self, user: &UserId, session: SessionId) -> Result<bool, StoreError> {
         let user = user.clone();
-        self.write(move |connection| {
+        self.write_of(Touched::Nothing, move |connection| {
             let ended =
                 connection.prepare_cached(END_SESSION)?.execute((session, &user, Timestamp::now()))?;
             if ended == 1 {
@@ -113,7 +117,7 @@ impl Users for SqliteStore {
 
     async fn profiles(&self, users: &[UserId]) -> Result<Vec<Profile>, StoreError> {
         let users = users.to_vec();
-        self.read(move |connection| {
+        self.read_of(Touched::Nothing, move |connection| {
             let mut profiles = Vec::with_capacity(users.len());
             for user in &users {
                 profiles.extend(profile(connection, user)?);

@@ -87,21 +87,8 @@ fn insert(
     }
     let is_text = entry.kind == EntryKind::Text;
     let id = MessageId::new();
-    let body = &entry.body;
-    let inserted = connection.prepare_cached(INSERT)?.execute((
-        row::place(head.number, seq),
-        &id.as_uuid().into_bytes()[..],
-        entry.kind,
-        &entry.sender_id,
-        &entry.client_id.as_uuid().into_bytes()[..],
-        &body.text,
-        body.data.as_ref().map(|data| data.get()),
-        body.target_seq,
-        row::extra(body)?,
-        entry.received_ms,
-        head.text_count + i64::from(is_text),
-    ))?;
-    if inserted == 0 {
+    let texts = head.text_count + i64::from(is_text);
+    if !insert_row(connection, row::place(head.number, seq), id, texts, entry)? {
         return Ok(None);
     }
     head.advance(&entry.sender_id, is_text);
@@ -116,7 +103,32 @@ fn insert(
     Ok(Some(id))
 }
 
-fn stored(head: &Head, id: MessageId, audience: Audience) -> Appended {
+/// `false` when its sender used its client id before.
+pub(super) fn insert_row(
+    connection: &Connection,
+    place: i64,
+    id: MessageId,
+    texts: i64,
+    entry: &NewEntry,
+) -> Result<bool, StoreError> {
+    let body = &entry.body;
+    let inserted = connection.prepare_cached(INSERT)?.execute((
+        place,
+        &id.as_uuid().into_bytes()[..],
+        entry.kind,
+        &entry.sender_id,
+        &entry.client_id.as_uuid().into_bytes()[..],
+        &body.text,
+        body.data.as_ref().map(|data| data.get()),
+        body.target_seq,
+        row::extra(body)?,
+        entry.received_ms,
+        texts,
+    ))?;
+    Ok(inserted == 1)
+}
+
+pub(super) fn stored(head: &Head, id: MessageId, audience: Audience) -> Appended {
     Appended::Stored(Stored {
         seq: head.last_seq,
         id,
@@ -128,7 +140,11 @@ fn stored(head: &Head, id: MessageId, audience: Audience) -> Appended {
 }
 
 /// What this sender stored under this client id before, whether or not they may still write.
-fn repeated(connection: &Connection, head: &Head, entry: &NewEntry) -> Result<Option<Appended>, StoreError> {
+pub(super) fn repeated(
+    connection: &Connection,
+    head: &Head,
+    entry: &NewEntry,
+) -> Result<Option<Appended>, StoreError> {
     let found = read::by_client_id(connection, head.id, head.number, &entry.sender_id, entry.client_id)?;
     let Some(original) = found else {
         return Ok(None);
@@ -160,7 +176,7 @@ fn create(connection: &Connection, entry: &NewEntry) -> Result<Result<(), Refusa
 }
 
 /// The other backend cannot keep a NUL; what one refuses the other does too.
-fn refuse_nul(entry: &NewEntry) -> Result<(), StoreError> {
+pub(super) fn refuse_nul(entry: &NewEntry) -> Result<(), StoreError> {
     let body = &entry.body;
     let texts = [body.text.as_deref(), body.emoji.as_deref()];
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
@@ -169,6 +185,6 @@ fn refuse_nul(entry: &NewEntry) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn refused(message: &str) -> StoreError {
+pub(super) fn refused(message: &str) -> StoreError {
     StoreError::Refused { message: message.to_owned(), source: None }
 }

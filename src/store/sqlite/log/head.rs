@@ -44,6 +44,10 @@ pub(super) struct Side {
 }
 
 impl Pair {
+    pub(super) fn has(&self, user: &UserId) -> bool {
+        *self.low.user == *user.as_str() || *self.high.user == *user.as_str()
+    }
+
     pub(super) fn side_of(&mut self, user: &UserId) -> Option<&mut Side> {
         [&mut self.low, &mut self.high].into_iter().find(|side| *side.user == *user.as_str())
     }
@@ -59,6 +63,24 @@ impl Head {
             side.sent_seq = self.last_seq;
             side.sent_texts = self.text_count;
         }
+    }
+
+    pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let sent = |side: &Side| (side.sent_seq, side.sent_texts);
+        let nowhere = (Seq::ZERO, 0);
+        let (low, high) =
+            self.pair.as_ref().map_or((nowhere, nowhere), |pair| (sent(&pair.low), sent(&pair.high)));
+        connection.prepare_cached(SAVE)?.execute((
+            self.number,
+            self.last_seq,
+            self.text_count,
+            self.members_seq,
+            low.0,
+            low.1,
+            high.0,
+            high.1,
+        ))?;
+        Ok(())
     }
 }
 
@@ -78,31 +100,18 @@ impl Heads {
             Entry::Occupied(loaded) => return Ok(Some(loaded.into_mut())),
             Entry::Vacant(place) => place,
         };
-        let key = id.as_uuid().into_bytes();
-        let found = connection.prepare_cached(LOAD)?.query_row([&key[..]], |row| head(id, row)).optional()?;
-        Ok(found.map(|head| place.insert(head)))
+        Ok(load(connection, id)?.map(|head| place.insert(head)))
     }
 
     pub(super) fn save(self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached(SAVE)?;
-        for head in self.loaded.into_values().filter(|head| head.changed) {
-            let sent = |side: &Side| (side.sent_seq, side.sent_texts);
-            let nowhere = (Seq::ZERO, 0);
-            let (low, high) =
-                head.pair.as_ref().map_or((nowhere, nowhere), |pair| (sent(&pair.low), sent(&pair.high)));
-            statement.execute((
-                head.number,
-                head.last_seq,
-                head.text_count,
-                head.members_seq,
-                low.0,
-                low.1,
-                high.0,
-                high.1,
-            ))?;
-        }
-        Ok(())
+        self.loaded.into_values().filter(|head| head.changed).try_for_each(|head| head.save(connection))
     }
+}
+
+/// `None` when there is no such conversation (yet).
+pub(super) fn load(connection: &Connection, id: ConversationId) -> rusqlite::Result<Option<Head>> {
+    let key = id.as_uuid().into_bytes();
+    connection.prepare_cached(LOAD)?.query_row([&key[..]], |row| head(id, row)).optional()
 }
 
 fn head(id: ConversationId, row: &Row<'_>) -> rusqlite::Result<Head> {

@@ -1,0 +1,230 @@
+//! The journal keeps what the contract promises, whatever is in it.
+
+use std::path::Path;
+
+use crate::model::{
+    Body, ClientId, ConversationId, EntryKind, MessageId, NewEntry, Refusal, Seq, Timestamp, UserId,
+};
+use crate::store::sqlite::{self, DatabaseError, SqliteStore};
+use crate::store::{
+    Appended, Conversations, Cursors, Log, PageOf, Range, Relation, Relations, StoreError, Stored,
+};
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+fn open(folder: &Path) -> SqliteStore {
+    sqlite::open(folder, 1).unwrap()
+}
+
+async fn meet(store: &SqliteStore, one: &str, other: &str) -> ConversationId {
+    let (one, other) = (user(one), user(other));
+    store.create_direct(&one, &other, true, Timestamp::from_millis(1)).await.unwrap();
+    ConversationId::direct(&one, &other)
+}
+
+fn text(from: &str, to: &str, text: &str) -> NewEntry {
+    let (sender_id, peer) = (user(from), user(to));
+    let body = Body { text: Some(text.to_owned()), ..Body::default() };
+    let mut entry = NewEntry::managing(
+        ConversationId::direct(&sender_id, &peer),
+        &sender_id,
+        Some(ClientId::new()),
+        EntryKind::Text,
+        body,
+    );
+    entry.peer = Some(peer);
+    entry
+}
+
+/// A batch that is large enough for the journal.
+fn texts(from: &str, to: &str) -> Vec<NewEntry> {
+    (0..super::LARGE).map(|number| text(from, to, &format!("{number}"))).collect()
+}
+
+fn stored(outcomes: &[Appended]) -> Vec<&Stored> {
+    outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Appended::Stored(stored) => stored,
+            Appended::Refused(refusal) => panic!("refused: {refusal:?}"),
+        })
+        .collect()
+}
+
+fn seqs(outcomes: &[Appended]) -> Vec<i64> {
+    stored(outcomes).into_iter().map(|stored| stored.seq.get()).collect()
+}
+
+/// The rows of the table as the disk has them.
+async fn rows(store: &SqliteStore) -> i64 {
+    let count = |connection: &rusqlite::Connection| {
+        Ok::<_, DatabaseError>(connection.query_row("SELECT count(*) FROM journal", [], |row| row.get(0))?)
+    };
+    store.database.read(count).await.unwrap()
+}
+
+async fn log(store: &SqliteStore, id: ConversationId, reader: &str) -> Vec<(i64, MessageId, String)> {
+    let page = store.history(id, &user(reader), Range::After(Seq::ZERO), 1000).await.unwrap().unwrap();
+    page.entries
+        .into_iter()
+        .map(|entry| (entry.seq.get(), entry.id, entry.body.text.unwrap_or_default()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_large_batch_waits_in_the_journal_and_is_read_as_it_was_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    let outcomes = store.append(&texts("ann", "bob")).await.unwrap();
+    assert_eq!(seqs(&outcomes), (1..=8).collect::<Vec<_>>());
+    assert_eq!(rows(&store).await, 1);
+    let read = log(&store, id, "bob").await;
+    let answered: Vec<_> = stored(&outcomes).iter().map(|stored| (stored.seq.get(), stored.id)).collect();
+    assert_eq!(read.iter().map(|(seq, id, _)| (*seq, *id)).collect::<Vec<_>>(), answered);
+    assert_eq!(read[3].2, "3");
+    assert_eq!(rows(&store).await, 0);
+}
+
+#[tokio::test]
+async fn heads_and_unread_counts_include_what_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    store.append(&texts("ann", "bob")).await.unwrap();
+    let page = PageOf { user_id: user("bob"), after: None, limit: 10 };
+    let seen = store.conversations_of(&[page]).await.unwrap();
+    assert_eq!((seen[0][0].id, seen[0][0].last_seq, seen[0][0].unread), (id, Seq::new(8), 8));
+    assert_eq!(store.badges(&[user("ann"), user("bob")]).await.unwrap(), [0, 8]);
+}
+
+#[tokio::test]
+async fn reading_one_conversation_leaves_the_others_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (one, other) = (meet(&store, "ann", "bob").await, meet(&store, "eve", "dan").await);
+    store.append(&[texts("ann", "bob"), texts("eve", "dan")].concat()).await.unwrap();
+    assert_eq!(log(&store, one, "ann").await.len(), 8);
+    assert_eq!(rows(&store).await, 1, "the row has entries of the other conversation");
+    assert_eq!(log(&store, other, "dan").await.len(), 8);
+    assert_eq!(rows(&store).await, 0);
+}
+
+#[tokio::test]
+async fn a_restart_finds_what_waited_and_what_of_it_was_moved_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (one, other) = (meet(&store, "ann", "bob").await, meet(&store, "eve", "dan").await);
+    let first = store.append(&[texts("ann", "bob"), texts("eve", "dan")].concat()).await.unwrap();
+    assert_eq!(log(&store, one, "ann").await.len(), 8);
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(rows(&store).await, 1);
+    let next = store.append(&texts("dan", "eve")).await.unwrap();
+    assert_eq!(seqs(&next), (9..=16).collect::<Vec<_>>());
+    assert_eq!(log(&store, one, "ann").await.len(), 8);
+    let read: Vec<_> = log(&store, other, "eve").await.into_iter().map(|(seq, id, _)| (seq, id)).collect();
+    let answered = stored(&first).into_iter().skip(8).chain(stored(&next));
+    assert_eq!(read, answered.map(|stored| (stored.seq.get(), stored.id)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_again_gets_the_answers_of_the_first_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    let mut batch = texts("ann", "bob");
+    batch.push(batch[0].clone());
+    let first = store.append(&batch).await.unwrap();
+    assert_eq!(seqs(&first), [1, 2, 3, 4, 5, 6, 7, 8, 1]);
+    let in_the_journal = store.append(&batch).await.unwrap();
+    assert_eq!(log(&store, id, "ann").await.len(), 8);
+    let moved = store.append(&batch).await.unwrap();
+    for again in [in_the_journal, moved] {
+        for (again, first) in stored(&again).iter().zip(stored(&first)) {
+            assert_eq!((again.seq, again.id), (first.seq, first.id));
+            assert!(again.original.is_some());
+        }
+    }
+    assert_eq!(log(&store, id, "ann").await.len(), 8);
+}
+
+#[tokio::test]
+async fn a_block_holds_for_the_next_large_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    store.append(&texts("ann", "bob")).await.unwrap();
+    store.add_relation(Relation::Block, &user("bob"), &user("ann")).await.unwrap();
+    let outcomes = store.append(&texts("ann", "bob")).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Appended::Refused(Refusal::Forbidden))));
+    store.remove_relation(Relation::Block, &user("bob"), &user("ann")).await.unwrap();
+    assert_eq!(seqs(&store.append(&texts("ann", "bob")).await.unwrap()), (9..=16).collect::<Vec<_>>());
+    assert_eq!(log(&store, id, "bob").await.len(), 16);
+}
+
+#[tokio::test]
+async fn small_and_large_batches_share_one_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    let mut answered = Vec::new();
+    for _ in 0..3 {
+        answered.extend(seqs(&store.append(&texts("ann", "bob")).await.unwrap()));
+        answered.extend(seqs(&store.append(&[text("bob", "ann", "small")]).await.unwrap()));
+    }
+    assert_eq!(answered, (1..=27).collect::<Vec<_>>());
+    assert_eq!(log(&store, id, "ann").await.len(), 27);
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_undone_leaves_the_journal_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    store.append(&texts("ann", "bob")).await.unwrap();
+    // Moves everything first, and then fails.
+    let failed: Result<(), StoreError> =
+        store.write(|_| Err(StoreError::Refused { message: "on purpose".to_owned(), source: None })).await;
+    assert!(failed.is_err());
+    assert_eq!(rows(&store).await, 1);
+    assert_eq!(seqs(&store.append(&texts("bob", "ann")).await.unwrap()), (9..=16).collect::<Vec<_>>());
+    assert_eq!(log(&store, id, "ann").await.len(), 16);
+}
+
+#[tokio::test]
+async fn a_deleted_text_is_nowhere_in_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (id, _) = (meet(&store, "ann", "bob").await, meet(&store, "eve", "dan").await);
+    store.append(&[texts("ann", "bob"), texts("eve", "dan")].concat()).await.unwrap();
+    let mut delete = text("ann", "bob", "");
+    delete.kind = EntryKind::Delete;
+    delete.body = Body { target_seq: Some(Seq::new(4)), ..Body::default() };
+    assert_eq!(seqs(&store.append(&[delete]).await.unwrap()), [9]);
+    assert_eq!(rows(&store).await, 0);
+    assert_eq!(log(&store, id, "ann").await[3].2, "");
+}
+
+#[tokio::test]
+async fn what_waited_long_enough_is_moved_by_the_batches_that_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    meet(&store, "ann", "bob").await;
+    meet(&store, "eve", "dan").await;
+    store.append(&texts("ann", "bob")).await.unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        store.append(&texts("eve", "dan")).await.unwrap();
+        let moved = store.database.read(|connection| {
+            let count = "SELECT count(*) FROM messages WHERE sender_id = 'ann'";
+            Ok::<_, DatabaseError>(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
+        });
+        if moved.await.unwrap() == 8 {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "what came first is not at its places");
+    }
+}

@@ -22,13 +22,16 @@ const MAX_LENGTH: usize = 4096;
 /// Inputs that are changed further.
 const POOL: usize = 4096;
 
+/// What is done with one input; the answer says what it was taken for.
+type Reader = Box<dyn Fn(&[u8]) -> String>;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, target, seconds, rest @ ..] = arguments.as_slice() else { panic!("fuzz TARGET SECONDS [SEED]") };
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
     let seed = rest.first().map_or_else(clock, |seed| seed.parse().expect("SEED is a number"));
     let seconds = Duration::from_secs(seconds.parse().expect("SECONDS is a number"));
-    let read: Box<dyn Fn(&[u8]) -> String> = match target.as_str() {
+    let read: Reader = match target.as_str() {
         "client_frame_json" => Box::new(client_frame_json),
         "client_frame_msgpack" => Box::new(client_frame_msgpack),
         "queue_batch" => Box::new(queue_batch),
@@ -157,7 +160,7 @@ fn queue_batch(bytes: &[u8]) -> String {
 }
 
 /// A token: only the one that the corpus has with a good signature says who it is.
-fn token() -> Box<dyn Fn(&[u8]) -> String> {
+fn token() -> Reader {
     let secret = Secret::new("a secret of at least thirty-two bytes, for fuzzing");
     let settings = Settings { hs256_secret: Some(secret), ..Settings::default() };
     let (verifier, _) = Verifier::new(&settings).expect("the settings are good");

@@ -228,7 +228,7 @@ mod tests {
         screen.took(Seq::new(1));
         screen.took_summary(&seqs(6..=8));
         assert_eq!(screens.showing(Seq::ZERO), []);
-        assert_eq!(screens.showing(Seq::new(1)), [phone.clone()]);
+        assert_eq!(screens.showing(Seq::new(1)), std::slice::from_ref(&phone));
         screens.of(&phone).read(Seq::new(7));
         assert_eq!(screens.showing(Seq::new(7)), []);
         assert_eq!(screens.of(&phone).flush(at(5000), RULES.interval), Flush::Now(seqs([8])));

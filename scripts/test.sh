@@ -49,6 +49,8 @@ lint() {
   say "clippy"
   cargo clippy --locked --workspace --all-targets -- -D warnings
   say "dependencies: bans, licences, sources"
+  # Those of other platforms too, which no build here has downloaded.
+  cargo fetch --locked --quiet
   tool deny
   PATH="$PWD/target/tools/bin:$PATH" cargo deny --offline check bans licenses sources
   say "dependencies: advisories"

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::time::{Instant, Sleep};
 
 use super::Gateway;
 use super::commands::Work;
-use super::frames::{Payload, advise, failure, message, payload, read, refuse};
+use super::frames::{Payload, advise, failure, payload, read, refuse};
 use super::handshake::Arrival;
 use super::limits::TokenBucket;
 use super::login::{Identity, Rejected};
 use super::meters;
 use super::outbox::Next;
 use super::session::{NewSession, Problem, Session};
+use super::writer::{Broken, Progress, Writer};
 use crate::model::{SessionId, Timestamp};
 use crate::protocol::{ClientFrame, CloseCode, Encoding, Hello, Ref};
 use crate::telemetry::metrics::{Direction, FrameType, HandshakeResult, RejectReason, Resumed};
@@ -30,9 +30,6 @@ pub struct Opening {
     pub identity: Option<Identity>,
     pub arrival: Arrival,
 }
-
-/// Bytes that may be in the socket's buffer before the outbox has to wait: then it fills, and is bounded.
-const UNFLUSHED: usize = 64 * 1024;
 
 /// Serves one socket to its end.
 ///
@@ -197,7 +194,7 @@ async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified
         session: &session,
         socket,
         work: Some(Box::pin(login)),
-        unflushed: 0,
+        writer: Writer::default(),
         last_seen: now,
         next_ping: now + gateway.settings.gateway.heartbeat,
         bad: BadFrames { since: now, count: 0 },
@@ -218,8 +215,7 @@ struct Driver<'a> {
     socket: &'a mut WebSocket,
     /// What the last frame asked for, while that is under way: the next frame waits, the outbox does not.
     work: Option<Work>,
-    /// Bytes in the socket's buffer.
-    unflushed: usize,
+    writer: Writer,
     last_seen: Instant,
     next_ping: Instant,
     bad: BadFrames,
@@ -253,15 +249,16 @@ impl Driver<'_> {
                         return Some(code);
                     }
                 }
-                Wake::Output(Next::Frames(frames)) => self.feed(frames).await?,
+                Wake::Output(Next::Frames(frames)) => self.writer.put(frames),
                 Wake::Output(Next::Close(frames, code)) => {
                     if code != CloseCode::SlowConsumer {
-                        self.feed(frames).await;
+                        self.writer.put(frames);
+                        self.finish().await;
                     }
                     return Some(code);
                 }
                 Wake::Timer => {
-                    if let Some(code) = self.tick().await {
+                    if let Some(code) = self.tick() {
                         return Some(code);
                     }
                     timer.as_mut().reset(self.next_deadline());
@@ -272,20 +269,14 @@ impl Driver<'_> {
 
     /// What is to be done next. Everything here can be polled again.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Wake> {
-        if self.unflushed > 0 {
-            match self.socket.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => {
-                    self.unflushed = 0;
-                    if self.work.is_some() {
-                        // Nothing is read from a peer that still takes a long answer: that it takes it is its sign of life.
-                        self.last_seen = Instant::now();
-                    }
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Broken),
-                Poll::Pending => {}
-            }
+        let metrics = &self.gateway.metrics.gateway;
+        match self.writer.poll(cx, self.socket, self.session.encoding, metrics) {
+            Err(Broken) => return Poll::Ready(Wake::Broken),
+            // Nothing is read from a peer that still takes a long answer: that it takes it is its sign of life.
+            Ok(Progress::Written) if self.work.is_some() => self.last_seen = Instant::now(),
+            Ok(_) => {}
         }
-        if self.unflushed < UNFLUSHED {
+        if self.writer.has_room() {
             if let Poll::Ready(next) = self.session.outbox.poll_next(cx) {
                 return Poll::Ready(Wake::Output(next));
             }
@@ -311,28 +302,17 @@ impl Driver<'_> {
         if timer.as_mut().poll(cx).is_ready() { Poll::Ready(Wake::Timer) } else { Poll::Pending }
     }
 
-    /// Puts frames into the socket's buffer; `None` when the peer is gone.
-    async fn feed(&mut self, frames: impl IntoIterator<Item = Bytes>) -> Option<()> {
-        let metrics = &self.gateway.metrics.gateway;
-        for frame in frames {
-            let kind = match self.session.encoding {
-                Encoding::Json => meters::outgoing(&frame),
-                Encoding::MessagePack => FrameType::Unknown,
-            };
-            metrics.frames_total.get(Direction::Out, kind).inc();
-            metrics.frame_bytes_total.get(Direction::Out, kind).inc_by(frame.len() as u64);
-            self.unflushed += frame.len();
-            self.socket.feed(message(self.session.encoding, frame)).await.ok()?;
-        }
-        Some(())
-    }
-
-    /// Writes what is there before a close, as far as the peer takes it at once.
+    /// Writes what is there before a close, as far as the peer takes it.
     async fn drain_outbox(&mut self) {
         if let Some(Next::Frames(frames) | Next::Close(frames, _)) = self.session.outbox.take() {
-            // A peer that is gone needs no last words.
-            let _ = self.feed(frames).await;
+            self.writer.put(frames);
         }
+        self.finish().await;
+    }
+
+    async fn finish(&mut self) {
+        let (metrics, limit) = (&self.gateway.metrics.gateway, self.gateway.settings.gateway.close_timeout);
+        Box::pin(self.writer.finish(self.socket, self.session.encoding, metrics, limit)).await;
     }
 
     /// Does what a frame asks for, or begins to.
@@ -364,7 +344,7 @@ impl Driver<'_> {
         self.next_ping.min(idle).min(expires)
     }
 
-    async fn tick(&mut self) -> Option<CloseCode> {
+    fn tick(&mut self) -> Option<CloseCode> {
         let settings = &self.gateway.settings.gateway;
         let now = Instant::now();
         if self.session.expires_at() <= Timestamp::now() {
@@ -375,10 +355,7 @@ impl Driver<'_> {
         }
         if now >= self.next_ping {
             self.next_ping = now + settings.heartbeat;
-            // Something is in the buffer now, whatever its length.
-            self.unflushed += 2;
-            // A peer that is gone shows at the next read.
-            let _ = self.socket.feed(Message::Ping(Bytes::new())).await;
+            self.writer.ping();
         }
         None
     }

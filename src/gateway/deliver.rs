@@ -131,8 +131,10 @@ impl Gateway {
                 }
             }
             Target::Group(group, also) => {
-                if let Some(stamp) = to.stamp {
-                    self.know_members(*group, stamp.members_seq).await;
+                if let Some(stamp) = to.stamp
+                    && !self.know_members(*group, stamp.members_seq).await
+                {
+                    return;
                 }
                 let members = self.registry.members_here(*group);
                 for user in &members {
@@ -167,12 +169,12 @@ impl Gateway {
         }
     }
 
-    /// Loads a group's members when they changed since this gateway last did. Without them nobody here gets the event: it cannot
-    /// be known who may, and a client that misses it sees the gap.
-    async fn know_members(&self, group: ConversationId, members_seq: Seq) {
+    /// Loads a group's members when they changed since this gateway last did. `false`: without them nobody here gets the event, for
+    /// it cannot be known who may. They are told to resync, and the next event tries again.
+    async fn know_members(&self, group: ConversationId, members_seq: Seq) -> bool {
         self.access.members_changed(group, members_seq);
         if !self.registry.has_group(group) || self.registry.knows_members(group, members_seq) {
-            return;
+            return true;
         }
         match self.access.load(group).await {
             Ok(Some(known)) => self.registry.set_members(&known.view),
@@ -180,13 +182,14 @@ impl Gateway {
             Err(problem) => {
                 tracing::warn!(problem = problem.message, "gateway.members");
                 for user in self.registry.members_here(group) {
-                    self.registry.leave(group, &user);
                     self.registry.for_each_session_of(&user, |session| {
                         session.answer(&ServerFrame::Resync(Resync { reason: "members changed" }));
                     });
                 }
+                return false;
             }
         }
+        true
     }
 
     /// A conversation was made, changed, or users came or went: their sockets get it as they see it now.

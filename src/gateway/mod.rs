@@ -32,6 +32,7 @@ mod routes;
 mod session;
 mod sync;
 mod watchers;
+mod writer;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -155,6 +155,11 @@ impl Registry {
         self.groups.of(&group).contains_key(&group)
     }
 
+    /// Whether this gateway knows the user as a member of the group.
+    pub fn has_member(&self, group: ConversationId, user: &UserId) -> bool {
+        self.groups.of(&group).get(&group).is_some_and(|local| local.users.contains(user))
+    }
+
     /// Whether the group's local members are those of this change of members, or of a later one.
     pub fn knows_members(&self, group: ConversationId, members_seq: Seq) -> bool {
         self.groups.of(&group).get(&group).is_some_and(|local| local.members_seq >= members_seq)

@@ -137,6 +137,9 @@ impl Keeper {
                     }
                 }
             }
+            for key in &late {
+                self.doubt(key);
+            }
             let keys: Vec<Key> = keys.into_iter().collect();
             let told = self.tell(&keys).await;
             for key in keys.iter().take(told).filter(|key| late.contains(key)) {
@@ -150,6 +153,17 @@ impl Keeper {
                 // Whoever waited may have gone.
                 let _ = done.send(());
             }
+        }
+    }
+
+    /// A call that ran out of time may have been done, and later than another: the fan-out is told again, whatever is believed.
+    fn doubt(&mut self, key: &Key) {
+        match key {
+            Key::User(user) => {
+                believe(&mut self.users, user, !self.registry.is_connected(user));
+                believe(&mut self.idle, user, !self.registry.is_idle(user));
+            }
+            Key::Group(group) => believe(&mut self.groups, group, !self.registry.has_group(*group)),
         }
     }
 
@@ -253,6 +267,14 @@ impl Keeper {
             });
         }
         self.fanout.publish(events).await
+    }
+}
+
+fn believe<K: Hash + Eq + Clone>(known: &mut HashSet<K>, key: &K, there: bool) {
+    if there {
+        known.insert(key.clone());
+    } else {
+        known.remove(key);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::Gateway;
 use super::session::{Problem, Session};
-use crate::model::{Conversation, ConversationId, Entry, Seq};
+use crate::model::{Conversation, ConversationId, ConversationKind, Entry, Membership, Seq};
 use crate::protocol::{MAX_SERVER_FRAME, Message, Ref, ServerFrame, SyncFrame, SyncItem, encode_part};
 use crate::store::{PageOf, Span};
 
@@ -36,6 +36,7 @@ impl Gateway {
         loop {
             let page = PageOf { user_id: session.user_id.clone(), after, limit: PAGE };
             let conversations = self.logins.page(page).await?;
+            self.join_missed(session, &conversations).await;
             let behind: Vec<Span> = behind(session, &conversations, &cursors).collect();
             let mut behind = behind.chunks(SPANS);
             let mut missing: HashMap<ConversationId, Vec<Entry>> = HashMap::new();
@@ -67,6 +68,22 @@ impl Gateway {
         };
         session.outbox.release(covers);
         Ok(())
+    }
+}
+
+impl Gateway {
+    /// The event by which a user joined a group may have been lost: then this gateway holds nobody of it for them, and it never
+    /// becomes live.
+    async fn join_missed(&self, session: &Session, conversations: &[Conversation]) {
+        let groups = conversations.iter().filter(|one| one.kind != ConversationKind::Direct);
+        let missed: Vec<Membership> = groups
+            .filter(|one| !self.registry.has_member(one.id, &session.user_id))
+            // Not known of which change: the next event has the members loaded.
+            .map(|one| Membership { conversation_id: one.id, members_seq: Seq::ZERO })
+            .collect();
+        if !missed.is_empty() {
+            self.routes.groups(self.registry.join(&session.user_id, &missed)).await;
+        }
     }
 }
 

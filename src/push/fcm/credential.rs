@@ -151,7 +151,13 @@ pub(super) fn unavailable(error: &ProviderError) -> Delivery {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
+    /// OAuth only recommends to say it (RFC 6749, 5.1); Google's live an hour.
+    #[serde(default = "an_hour")]
     expires_in: u64,
+}
+
+const fn an_hour() -> u64 {
+    3600
 }
 
 /// The parts of Google's service account file that sending needs.

@@ -61,10 +61,11 @@ fn alert(occasion: &Occasion, style: &Style, server: Option<&ServerPush>) -> Ale
     Alert {
         title,
         body: Some(body),
+        // Where the app has made no channel of that name, Android takes the one of its manifest.
+        channel: look.channel.clone().or_else(|| Some(conversation.clone())),
         thread: Some(conversation),
         collapse_id: Some(collapse_id.clone()),
         tag: Some(collapse_id),
-        channel: look.channel.clone(),
         interruption_level: level(look.interruption_level, server),
         sound: said(|push| &push.sound).or_else(|| look.sound.clone()),
         // With ids only the extension is what fetches the text.

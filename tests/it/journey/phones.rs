@@ -237,7 +237,7 @@ async fn a_registration_that_no_provider_would_take_is_refused(world: &World) {
     };
     for wrong in [
         json!({"platform": "apns", "app_id": "a", "token": "not hex"}),
-        json!({"platform": "apns", "app_id": "a", "token": "abc"}),
+        json!({"platform": "apns", "app_id": "a", "token": "a/b"}),
         json!({"platform": "apns", "app_id": "a", "token": ""}),
         json!({"platform": "apns", "app_id": "a".repeat(256), "token": "abcd"}),
         json!({"platform": "fcm", "app_id": "a", "token": "x".repeat(4097)}),

@@ -122,6 +122,35 @@ async fn close_4508_comes_to_a_slow_reader_who_resumes_without_loss() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn close_4508_is_not_held_up_by_a_socket_that_takes_nothing_more() {
+    let world = World::dev(&[("gateway__outbox_bytes", "512KiB")]).await;
+    let mut deaf = Client::open(world.here, Upgrade::default()).await.unwrap();
+    deaf.send(json!({"type": "hello", "token": token("bob")})).await;
+    deaf.expect("sync").await;
+    // Several at once, so that many frames are taken from the outbox together.
+    let senders = (0..4).map(|number| {
+        let here = world.here;
+        tokio::spawn(async move {
+            let (mut sender, _) = Client::login(here, &format!("sender-{number}")).await;
+            let data = "x".repeat(14_000);
+            for _ in 0..450 {
+                let client_id = uuid::Uuid::new_v4();
+                sender.send(json!({"type": "send", "to": "bob", "client_id": client_id, "data": data})).await;
+                sender.find(|f| f["type"] == "accepted" || f["type"] == "error", "an answer").await;
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    let deadline = tokio::time::Instant::now() + crate::support::client::SOON;
+    while world.servers[0].metric("tidings_connections_closed_total{reason=\"slow_consumer\"").await < 1.0 {
+        assert!(tokio::time::Instant::now() < deadline, "it is still held");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test]
 async fn close_1012_comes_with_advice_before_when_the_process_restarts() {
     let mut world = World::dev(&[]).await;

@@ -58,12 +58,18 @@ pub async fn run(gateway: Gateway, mut socket: Box<WebSocket>, opening: Box<Open
             end
         }
     };
-    if let Some(code) = code {
-        linger.ask();
-        Box::pin(closing_handshake(&mut socket, code, gateway.settings.gateway.close_timeout)).await;
-    }
     metrics.gateway.connections.dec();
     metrics.gateway.connections_closed_total.get(meters::closing(code.unwrap_or(CloseCode::Normal))).inc();
+    if let Some(code) = code {
+        linger.ask();
+        let settings = &gateway.settings.gateway;
+        let limit = match code {
+            // It hears why when it reads again, as long as a silent socket would have lived.
+            CloseCode::SlowConsumer => settings.heartbeat + settings.heartbeat_grace,
+            _ => settings.close_timeout,
+        };
+        Box::pin(closing_handshake(&mut socket, code, limit)).await;
+    }
     metrics.gateway.connection_duration_seconds.observe(began.elapsed().as_secs_f64());
 }
 

@@ -128,6 +128,11 @@ impl Checker {
         ReaderKey::new(self.readers.len() - 1)
     }
 
+    /// This reader knows a conversation up to `seq` before it has received anything.
+    pub fn begins_after(&mut self, reader: ReaderKey, seq: u32) {
+        self.readers[reader.index()].begin_after(seq);
+    }
+
     /// The reader's own `member_left` has this seq: nothing above it may come.
     pub fn left(&mut self, reader: ReaderKey, seq: u32) {
         self.readers[reader.index()].leave(seq);

@@ -35,6 +35,11 @@ impl Reader {
         }
     }
 
+    /// Forgets what was asked of it so far: it reads from behind `seq` on.
+    pub fn begin_after(&mut self, seq: u32) {
+        *self = Self { gave_up: self.gave_up, ..Self::new(self.conversation, seq + 1) };
+    }
+
     pub fn prefix(&self) -> u32 {
         self.prefix
     }

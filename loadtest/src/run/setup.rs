@@ -69,6 +69,9 @@ async fn group(shared: &Shared, api: &Api, index: usize, history: u32) -> anyhow
         api.send(reqwest::Method::POST, &path, &shared.tokens[owner], &json!({"user_ids": more})).await?;
     }
     shared.checker().bind(shared.conversations[index], created.id);
+    if names.len() > MEMBERS_AT_ONCE {
+        know_the_filling(shared, api, index, created.id).await?;
+    }
     let path = format!("/v1/conversations/{}/messages", created.id);
     for turn in 0..history as usize {
         let user = members[turn % members.len()] as usize;
@@ -77,6 +80,27 @@ async fn group(shared: &Shared, api: &Api, index: usize, history: u32) -> anyhow
         let body = json!({"client_id": client_id, "text": shared.text});
         api.send(reqwest::Method::POST, &path, &shared.tokens[user], &body).await?;
         shared.checker().answered(client_id, Outcome::Accepted, Some(created.id));
+    }
+    Ok(())
+}
+
+/// Filling a large group makes an entry of a thousand names a time. Its members come as clients that have listed their
+/// conversations: with a cursor behind those.
+async fn know_the_filling(shared: &Shared, api: &Api, index: usize, id: Uuid) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Filled {
+        last_seq: u32,
+    }
+    let members = &shared.plan.conversations[index].members;
+    let path = format!("/v1/conversations/{id}");
+    let answer = api.find(&path, &shared.tokens[members[0] as usize]).await?;
+    let filled: Filled = answer.context("the new group is not there")?.json().await?;
+    let mut checker = shared.checker();
+    for member in members {
+        let of_group = |reader: &&_| checker.conversation_of(**reader) == shared.conversations[index];
+        if let Some(reader) = shared.readers[*member as usize].iter().find(of_group).copied() {
+            checker.begins_after(reader, filled.last_seq);
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod limits;
 mod linger;
 mod login;
 mod meters;
+mod opening;
 mod outbox;
 mod pace;
 mod positions;

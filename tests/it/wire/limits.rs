@@ -47,7 +47,7 @@ async fn as_many_mentions_and_user_ids_as_allowed_are_taken_and_one_more_is_not(
 
 #[tokio::test]
 async fn a_ref_and_ids_have_at_most_64_characters() {
-    let (_world, mut alice) = client(&[]).await;
+    let (world, mut alice) = client(&[]).await;
     let longest = "é".repeat(64);
     alice.send(json!({"type": "ping", "ref": longest})).await;
     assert_eq!(alice.expect("pong").await["ref"], json!(longest));
@@ -55,8 +55,13 @@ async fn a_ref_and_ids_have_at_most_64_characters() {
     assert_eq!(alice.error().await["code"], "bad_request");
     alice.send(send(json!({"to": longest, "text": "x"}))).await;
     alice.expect("accepted").await;
-    alice.send(send(json!({"to": "é".repeat(65), "text": "x"}))).await;
-    assert_eq!(alice.error().await["code"], "bad_request");
+    for none in ["é".repeat(65), "me".to_owned()] {
+        alice.send(send(json!({"to": none, "text": "x"}))).await;
+        assert_eq!(alice.error().await["code"], "bad_request");
+        let url = format!("http://{}/v1/users/{none}", world.here);
+        let put = reqwest::Client::new().put(url).bearer_auth(SERVER_KEY).send().await.unwrap();
+        assert_eq!(put.status(), 400);
+    }
 }
 
 #[tokio::test]

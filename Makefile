@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench bench-short chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz
+.PHONY: help run test lint unit integration web ops bench bench-short flood chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench-short: ## The same in a minute on 1,000 sockets; fails on a broken promise
 
 bench: ## Measure the embedded server and the roles against a bare relay; prints a table
 	./scripts/bench.sh
+
+flood: ## Measure what others notice while one client floods, and how long 2,000 conversations take to come
+	./scripts/flood.sh
 
 chaos: ## Kill each part at random moments under load for a long time; prints what was lost
 	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact fault::chaos::twenty_kills_of_each_part_lose_nothing

@@ -136,7 +136,7 @@ impl Scenario {
         match self.conversations {
             Conversations::Groups { size, per_user, .. } => {
                 ensure!((2..=1001).contains(&size), "a group has 2 to 1001 members");
-                ensure!((1..=200).contains(&per_user), "per_user is 1 to 200");
+                ensure!((1..=2000).contains(&per_user), "per_user is 1 to 2000");
             }
             Conversations::Room { writers } => ensure!(writers >= 1, "a room needs a writer"),
             Conversations::Pairs => {}

@@ -42,9 +42,6 @@ pub async fn create(
 ) -> Result<(StatusCode, axum::Json<SignedIn>), Problem> {
     let accounts = api.accounts()?;
     check_name(request.display_name.as_deref())?;
-    if request.user_id.as_str() == "me" {
-        return Err(Problem::bad_request("`me` is no user id"));
-    }
     accounts.limit(&request.user_id, &arrival)?;
     let password_hash = accounts.passwords.hash(&request.password).await.map_err(password_problem)?;
     let account =

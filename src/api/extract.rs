@@ -2,8 +2,8 @@
 
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::Uri;
 use axum::http::request::Parts;
+use axum::http::{Method, Uri};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
@@ -29,7 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// Parts of the path. What is no id names nothing that is there.
+/// Parts of the path. What is no id names nothing that is there, and nothing can be put under it.
 pub struct Path<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
@@ -40,6 +40,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
             axum::extract::Path::from_request_parts(parts, state).await;
         match read {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(_) if parts.method == Method::PUT => {
+                Err(Problem::bad_request("an id in this address is none: see the limits of ids"))
+            }
             Err(_) => Err(Problem::new(ErrorCode::NotFound, "there is nothing at this address")),
         }
     }

@@ -11,25 +11,16 @@ use tokio::time::{Instant, Sleep};
 
 use super::Gateway;
 use super::commands::Work;
-use super::frames::{Payload, advise, failure, payload, read, refuse};
-use super::handshake::Arrival;
-use super::limits::TokenBucket;
-use super::login::{Identity, Rejected};
+use super::frames::{Payload, failure, payload, read};
+use super::limits::{BadFrames, TokenBucket};
 use super::meters;
+use super::opening::{Identified, Opening, identify};
 use super::outbox::Next;
-use super::session::{NewSession, Problem, Session};
+use super::session::{Problem, Session};
 use super::writer::{Broken, Progress, Writer};
-use crate::model::{SessionId, Timestamp};
-use crate::protocol::{ClientFrame, CloseCode, Encoding, Hello, Ref};
-use crate::telemetry::metrics::{Direction, FrameType, HandshakeResult, RejectReason, Resumed};
-
-/// What is known of a socket when it opens.
-pub struct Opening {
-    pub encoding: Encoding,
-    /// Set when the upgrade carried a token.
-    pub identity: Option<Identity>,
-    pub arrival: Arrival,
-}
+use crate::model::Timestamp;
+use crate::protocol::CloseCode;
+use crate::telemetry::metrics::{Direction, FrameType, HandshakeResult};
 
 /// Serves one socket to its end.
 ///
@@ -85,110 +76,6 @@ pub async fn closing_handshake(socket: &mut WebSocket, code: CloseCode, timeout:
     let _ = tokio::time::timeout(timeout, closing).await;
 }
 
-struct Identified {
-    session: Arc<Session>,
-    reference: Option<Ref>,
-    hello: Box<Hello>,
-}
-
-/// Waits for `hello`. `Err(None)`: the peer is gone.
-async fn identify(
-    gateway: &Gateway,
-    socket: &mut WebSocket,
-    opening: Box<Opening>,
-) -> Result<Identified, Option<CloseCode>> {
-    let deadline = opening.arrival.accepted_at + gateway.settings.gateway.hello_timeout;
-    let room = gateway.metrics.gateway.connections.get() <= gateway.settings.max_connections as i64;
-    if !room {
-        gateway.metrics.gateway.connections_rejected_total.get(RejectReason::Capacity).inc();
-        advise(socket, opening.encoding, rand::random_range(1000..5000), "full").await;
-        return Err(Some(CloseCode::TryAgainLater));
-    }
-    let (reference, hello) = match tokio::time::timeout_at(deadline, first(socket, &opening)).await {
-        Ok(hello) => hello?,
-        Err(_) => return Err(Some(CloseCode::NoHello)),
-    };
-    gateway.metrics.gateway.frames_total.get(Direction::In, FrameType::Hello).inc();
-    match enter(gateway, &opening, &hello).await {
-        Ok(session) => Ok(Identified { session, reference, hello }),
-        Err(rejected) => {
-            let reason = match &rejected {
-                Rejected::Later(_) => RejectReason::Rate,
-                Rejected::Token(_) | Rejected::Unknown | Rejected::Expelled => RejectReason::Auth,
-            };
-            gateway.metrics.gateway.connections_rejected_total.get(reason).inc();
-            if let Rejected::Later(after) = &rejected {
-                let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-                advise(socket, opening.encoding, millis, "try again later").await;
-            } else {
-                refuse(socket, opening.encoding, reference.as_ref(), &rejected.problem()).await;
-            }
-            Err(Some(rejected.close_code()))
-        }
-    }
-}
-
-/// The first frame, which must be `hello`.
-async fn first(
-    socket: &mut WebSocket,
-    opening: &Opening,
-) -> Result<(Option<Ref>, Box<Hello>), Option<CloseCode>> {
-    loop {
-        let message = match socket.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return Err(failure(error)),
-            None => return Err(None),
-        };
-        let Some(payload) = payload(message) else { continue };
-        let problem = match read(opening.encoding, &payload) {
-            Ok((reference, ClientFrame::Hello(hello))) => return Ok((reference, hello)),
-            Ok((reference, _)) => (reference, Problem::bad_request("the first frame is `hello`")),
-            Err(bad) => (bad.reference, Problem::new(bad.code, bad.message)),
-        };
-        refuse(socket, opening.encoding, problem.0.as_ref(), &problem.1).await;
-        return Err(Some(CloseCode::NoHello));
-    }
-}
-
-/// Turns `hello` into a session, which is in the registry: from here on it gets events.
-async fn enter(gateway: &Gateway, opening: &Opening, hello: &Hello) -> Result<Arc<Session>, Rejected> {
-    let identity = match (&opening.identity, &hello.token) {
-        (Some(identity), None) => identity.clone(),
-        (known, Some(token)) => {
-            let shown = gateway.verify(token).await?;
-            if known.as_ref().is_some_and(|known| known.user_id != shown.user_id) {
-                return Err(Rejected::Token(crate::auth::TokenError::BadSubject));
-            }
-            shown
-        }
-        (None, None) => return Err(Rejected::Token(crate::auth::TokenError::Malformed)),
-    };
-    gateway.wait_for_turn(opening.arrival.address).await?;
-    gateway.admit(&identity).await?;
-    let settings = &gateway.settings.gateway;
-    let user_id = identity.user_id;
-    let session = Arc::new(Session::new(NewSession {
-        id: SessionId::new(),
-        device_id: hello.device_id.clone().or(identity.device_id),
-        sign_in: identity.sign_in,
-        encoding: opening.encoding,
-        outbox_bytes: settings.outbox_bytes,
-        active: hello.active.unwrap_or(true),
-        expires_at: identity.expires_at,
-        issued_at: identity.issued_at,
-        messages: TokenBucket::new(settings.messages_per_second, settings.message_burst, Instant::now()),
-        user_messages: gateway.rates.of(&user_id),
-        user_id,
-    }));
-    if gateway.registry.add(&session) > settings.sockets_per_user {
-        gateway.leave(&session).await;
-        return Err(Rejected::Later(std::time::Duration::from_secs(30)));
-    }
-    let resumed = if hello.cursors.is_empty() { Resumed::No } else { Resumed::Yes };
-    gateway.metrics.gateway.connections_opened_total.get(resumed).inc();
-    Ok(session)
-}
-
 /// The socket's loop. Answers the code to close it with, or `None` when the peer is gone.
 async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified) -> Option<CloseCode> {
     let Identified { session, reference, hello } = identified;
@@ -203,7 +90,7 @@ async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified
         writer: Writer::default(),
         last_seen: now,
         next_ping: now + gateway.settings.gateway.heartbeat,
-        bad: BadFrames { since: now, count: 0 },
+        bad: BadFrames::none(now),
         frames: gateway.settings.gateway.frames(now),
     };
     let timer = tokio::time::sleep_until(driver.next_deadline());
@@ -364,22 +251,6 @@ impl Driver<'_> {
             self.writer.ping();
         }
         None
-    }
-}
-
-/// Frames that could not be taken, in the current minute.
-struct BadFrames {
-    since: Instant,
-    count: u32,
-}
-
-impl BadFrames {
-    fn count(&mut self, now: Instant, limit: u32) -> Result<(), CloseCode> {
-        if now.duration_since(self.since) >= std::time::Duration::from_secs(60) {
-            *self = Self { since: now, count: 0 };
-        }
-        self.count += 1;
-        if self.count >= limit { Err(CloseCode::TooManyBadFrames) } else { Ok(()) }
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn read(encoding: Encoding, payload: &Payload) -> Result<(Option<Ref>
         reference: None,
         code: ErrorCode::BadRequest,
         message: message.to_owned(),
+        hello: false,
         client_id: None,
     };
     match (encoding, payload.text) {

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
-use super::connection::{self, Opening};
+use super::connection;
 use super::login::Rejected;
+use super::opening::Opening;
 use super::{Gateway, Linger, Problem};
 use crate::auth;
 use crate::protocol::{Encoding, ErrorCode, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL};

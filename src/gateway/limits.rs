@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config;
+use crate::protocol::CloseCode;
 
 /// A token bucket: so many a second, and so many at once after a pause.
 #[derive(Debug, Clone)]
@@ -49,6 +50,27 @@ impl config::Gateway {
         let per_second = self.frames_per_second.max(self.messages_per_second.saturating_mul(4));
         let burst = per_second.saturating_mul(FRAMES_AT_ONCE).max(self.message_burst.saturating_mul(2));
         TokenBucket::new(per_second, burst, now)
+    }
+}
+
+/// Frames that could not be taken, in the current minute.
+pub(super) struct BadFrames {
+    since: Instant,
+    count: u32,
+}
+
+impl BadFrames {
+    pub(super) fn none(now: Instant) -> Self {
+        Self { since: now, count: 0 }
+    }
+
+    /// Counts one; the code to close with when it is one too many.
+    pub(super) fn count(&mut self, now: Instant, limit: u32) -> Result<(), CloseCode> {
+        if now.duration_since(self.since) >= Duration::from_secs(60) {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count += 1;
+        if self.count >= limit { Err(CloseCode::TooManyBadFrames) } else { Ok(()) }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod limits;
 mod linger;
 mod login;
 mod meters;
+mod opening;
 pub mod outbox;
 mod pace;
 mod positions;

@@ -116,18 +116,12 @@ impl Registry {
 
     /// The user, who is connected here, is a member of these groups; answers those that had nobody here before.
     pub fn join(&self, user: &UserId, memberships: &[Membership]) -> Vec<ConversationId> {
-        {
-            let mut shard = self.users.of(user);
-            let Some(local) = shard.get_mut(user) else { return Vec::new() };
-            for membership in memberships {
-                if !local.groups.contains(&membership.conversation_id) {
-                    local.groups.push(membership.conversation_id);
-                }
-            }
-        }
         let mut fresh = Vec::new();
         for membership in memberships {
             let mut shard = self.groups.of(&membership.conversation_id);
+            if !self.note_group(user, membership.conversation_id) {
+                return fresh;
+            }
             let group = shard.entry(membership.conversation_id).or_insert_with(|| {
                 fresh.push(membership.conversation_id);
                 LocalGroup { members_seq: membership.members_seq, users: HashSet::new() }
@@ -137,6 +131,17 @@ impl Registry {
             group.members_seq = group.members_seq.min(membership.members_seq);
         }
         fresh
+    }
+
+    /// Notes a group with its member, to be left with the user's last socket; `false` when they are not connected. The group's shard
+    /// has to be locked: whoever removes the user locks it afterwards, so a group never keeps somebody who is gone.
+    fn note_group(&self, user: &UserId, group: ConversationId) -> bool {
+        let mut shard = self.users.of(user);
+        let Some(local) = shard.get_mut(user) else { return false };
+        if !local.groups.contains(&group) {
+            local.groups.push(group);
+        }
+        true
     }
 
     /// Takes a user out of a group; whether nobody here is left in it.
@@ -165,23 +170,16 @@ impl Registry {
         self.groups.of(&group).get(&group).is_some_and(|local| local.members_seq >= members_seq)
     }
 
-    /// The group's members as the store has them now.
+    /// The group's members as the store had them when the view was read. An older view than what is known says nothing.
     pub fn set_members(&self, view: &View) {
-        let connected: HashSet<UserId> = view
-            .members
-            .iter()
-            .map(|(user, _)| user)
-            .filter(|user| self.is_connected(user))
-            .cloned()
-            .collect();
-        for user in &connected {
-            if let Some(local) = self.users.of(user).get_mut(user)
-                && !local.groups.contains(&view.id)
-            {
-                local.groups.push(view.id);
-            }
-        }
+        // Locked first: who comes in meanwhile joins afterwards, and who left is not taken in again.
         let mut shard = self.groups.of(&view.id);
+        if shard.get(&view.id).is_some_and(|local| local.members_seq > view.members_seq) {
+            return;
+        }
+        let members = view.members.iter().map(|(user, _)| user);
+        let connected: HashSet<UserId> =
+            members.filter(|user| self.note_group(user, view.id)).cloned().collect();
         if connected.is_empty() {
             shard.remove(&view.id);
         } else {
@@ -204,5 +202,81 @@ impl Registry {
 
     pub fn groups(&self) -> Vec<ConversationId> {
         self.groups.each().flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::gateway::limits::TokenBucket;
+    use crate::gateway::rates::UserRates;
+    use crate::gateway::session::NewSession;
+    use crate::model::{ConversationKind, Role, SessionId, Timestamp};
+    use crate::protocol::Encoding;
+
+    fn session(user: &UserId) -> Arc<Session> {
+        Arc::new(Session::new(NewSession {
+            id: SessionId::new(),
+            user_id: user.clone(),
+            device_id: None,
+            sign_in: None,
+            encoding: Encoding::Json,
+            outbox_bytes: 1024,
+            active: true,
+            expires_at: Timestamp::from_millis(i64::MAX),
+            issued_at: None,
+            messages: TokenBucket::new(1, 1, Instant::now()),
+            user_messages: UserRates::new(&crate::config::Config::defaults().gateway).of(user),
+        }))
+    }
+
+    fn view(id: ConversationId, members_seq: i64, members: &[&UserId]) -> View {
+        let members = members.iter().map(|user| ((*user).clone(), Role::Member)).collect();
+        let (kind, members_seq) = (ConversationKind::Group, Seq::new(members_seq));
+        View { id, kind, members_seq, members, blockers: Vec::new() }
+    }
+
+    #[test]
+    fn who_comes_in_while_the_members_are_set_stays_a_member_and_who_left_is_none() {
+        let (registry, user) = (Registry::new(), UserId::parse("alice").unwrap());
+        let view = view(ConversationId::new(), 3, &[&user]);
+        let membership = Membership { conversation_id: view.id, members_seq: view.members_seq };
+        let session = session(&user);
+        let done = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let setter = scope.spawn(|| {
+                while done.load(Ordering::Relaxed) == 0 {
+                    registry.set_members(&view);
+                }
+            });
+            let missed = (0..50_000).filter(|_| {
+                registry.add(&session);
+                registry.join(&user, &[membership]);
+                let missed = !registry.has_member(view.id, &user);
+                registry.remove(&session);
+                missed || registry.has_member(view.id, &user)
+            });
+            let missed = missed.count();
+            done.store(1, Ordering::Relaxed);
+            setter.join().unwrap();
+            assert_eq!(missed, 0);
+        });
+        assert!(!registry.has_group(view.id));
+    }
+
+    #[test]
+    fn an_older_view_of_the_members_says_nothing() {
+        let registry = Registry::new();
+        let (alice, bob) = (UserId::parse("alice").unwrap(), UserId::parse("bob").unwrap());
+        registry.add(&session(&alice));
+        registry.add(&session(&bob));
+        let id = ConversationId::new();
+        registry.set_members(&view(id, 5, &[&alice, &bob]));
+        registry.set_members(&view(id, 4, &[&alice]));
+        assert!(registry.has_member(id, &bob));
+        registry.set_members(&view(id, 6, &[&alice]));
+        assert!(!registry.has_member(id, &bob));
     }
 }

@@ -11,7 +11,7 @@ use super::Timestamp;
 
 /// Why a string is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an id is 1 to 64 characters without control characters")]
+#[error("an id is 1 to 64 characters without control characters, and no user's id is `me`")]
 pub struct InvalidId;
 
 fn parse_name(value: &str) -> Result<Arc<str>, InvalidId> {
@@ -23,7 +23,7 @@ fn parse_name(value: &str) -> Result<Arc<str>, InvalidId> {
 }
 
 macro_rules! name_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, not $taken:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String")]
@@ -33,6 +33,10 @@ macro_rules! name_id {
         impl $name {
             /// Parses the application's own string: 1 to 64 characters, no control characters.
             pub fn parse(value: &str) -> Result<Self, InvalidId> {
+                let taken: Option<&str> = $taken;
+                if taken == Some(value) {
+                    return Err(InvalidId);
+                }
                 parse_name(value).map(Self)
             }
 
@@ -110,12 +114,12 @@ macro_rules! uuid_id {
 }
 
 name_id!(
-    /// A user, by the application's own name for them.
-    UserId
+    /// A user, by the application's own name for them. `me` means the asking one in addresses.
+    UserId, not Some("me")
 );
 name_id!(
     /// A device, by the client's own name for it; unique for one user.
-    DeviceId
+    DeviceId, not None
 );
 uuid_id!(
     /// A conversation. A direct one has the id that its two users give it.
@@ -243,6 +247,7 @@ mod tests {
         assert!(UserId::parse(&"é".repeat(64)).is_ok());
         assert!(UserId::parse(&"a".repeat(65)).is_err());
         assert!(UserId::parse("a\0b").is_err());
+        assert!(UserId::parse("me").is_err() && DeviceId::parse("me").is_ok());
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub enum ClientFrame {
 pub struct Hello {
     pub token: Option<String>,
     pub device_id: Option<DeviceId>,
-    #[serde(default)]
+    /// At most 500; more by `sync`.
+    #[serde(default, deserialize_with = "few")]
     pub cursors: HashMap<ConversationId, Seq>,
     pub active: Option<bool>,
 }
@@ -153,6 +154,8 @@ pub struct BadFrame {
     /// [`ErrorCode::BadRequest`] or [`ErrorCode::Unsupported`].
     pub code: ErrorCode,
     pub message: String,
+    /// It is a `hello` all the same.
+    pub hello: bool,
     /// Of a send, when it could be read: its answer names it.
     pub client_id: Option<ClientId>,
 }
@@ -182,12 +185,14 @@ pub fn parse(json: &[u8]) -> Result<(Option<Ref>, ClientFrame), BadFrame> {
         reference: None,
         code: ErrorCode::BadRequest,
         message: format!("a frame is a JSON object with a `type`: {error}"),
+        hello: false,
         client_id: None,
     })?;
     let bad = |code, message| BadFrame {
         reference: head.reference.as_deref().filter(|text| text.chars().count() <= MAX_REF).map(Ref::from),
         code,
         message,
+        hello: head.kind == "hello",
         client_id: named(json),
     };
     if head.reference.as_deref().is_some_and(|text| text.len() > MAX_REF && text.chars().count() > MAX_REF) {
@@ -225,6 +230,17 @@ fn named(json: &[u8]) -> Option<ClientId> {
     client_id.and_then(|id| ClientId::parse(id.as_str()?).ok())
 }
 
+/// Cursors in one `hello`.
+pub const MAX_CURSORS: usize = 500;
+
+fn few<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HashMap<ConversationId, Seq>, D::Error> {
+    let cursors = HashMap::deserialize(deserializer)?;
+    if cursors.len() > MAX_CURSORS {
+        return Err(serde::de::Error::custom(format!("at most {MAX_CURSORS} `cursors`, more by `sync`")));
+    }
+    Ok(cursors)
+}
+
 /// `"data": null` is data too; a missing field is none.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
@@ -260,6 +276,19 @@ mod tests {
         let (reference, frame) = parse(br#"{"type":"ping","seq":"x","ref":"a"}"#).unwrap();
         assert!(matches!(frame, ClientFrame::Ping));
         assert_eq!(reference.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_hello_has_500_cursors_at_most() {
+        let hello = |count: usize| {
+            let cursor = |n| format!(r#""{}":1"#, uuid::Uuid::from_u128(n as u128));
+            let cursors: Vec<String> = (0..count).map(cursor).collect();
+            parse(format!(r#"{{"type":"hello","cursors":{{{}}}}}"#, cursors.join(",")).as_bytes())
+        };
+        assert!(matches!(hello(500), Ok((None, ClientFrame::Hello(hello))) if hello.cursors.len() == 500));
+        let error = hello(501).unwrap_err();
+        assert_eq!((error.code, error.hello), (ErrorCode::BadRequest, true));
+        assert!(error.message.contains("500"), "{}", error.message);
     }
 
     #[test]

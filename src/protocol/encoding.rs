@@ -91,6 +91,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fraction_is_the_same_number_in_both_encodings() {
+        // Read digit by digit, each of these comes out as its neighbour.
+        for number in
+            [51.248_178_793_754_29, 122.416_294_033_786_585, 2.638_344_616_030_823_9e-256, 0.1 + 0.2]
+        {
+            let json = Bytes::from(format!(r#"{{"data":{number:?}}}"#));
+            let packed = Encoding::MessagePack.from_json(&json);
+            let rmpv::Value::Map(pairs) = rmpv::decode::read_value(&mut &packed[..]).unwrap() else {
+                panic!()
+            };
+            assert_eq!(pairs[0].1, rmpv::Value::F64(number), "{number}");
+            assert_eq!(&*Encoding::MessagePack.to_json(&packed).unwrap(), &json[..]);
+        }
+    }
+
+    #[test]
     fn rubbish_binary_and_trailing_bytes_are_refused() {
         for frame in [&b"\xc4\x01a"[..], b"\x01\x01", b"\x82\xa1a\x01\xa1a\x02", b""] {
             assert!(Encoding::MessagePack.to_json(frame).is_none(), "{frame:?}");

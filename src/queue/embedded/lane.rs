@@ -1,16 +1,16 @@
 //! One partition: what waits, what is delivered, whose turn it is.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::queue::{Batch, Delivery};
 
 /// One partition.
 pub(super) struct Lane {
     /// Room for entries.
-    pub room: Semaphore,
+    room: Arc<Semaphore>,
     /// Rung when there is something to deliver or a consumer left.
     pub bell: Notify,
     state: Mutex<State>,
@@ -30,28 +30,31 @@ struct Item {
     tag: u64,
     batch: Batch,
     redelivered: bool,
+    /// Held until it is acknowledged, whether or not its publisher still waits.
+    _room: OwnedSemaphorePermit,
     acknowledged: oneshot::Sender<()>,
 }
 
 impl Lane {
     pub fn new(entries: usize) -> Self {
-        Self { room: Semaphore::new(entries), bell: Notify::new(), state: Mutex::default() }
+        Self { room: Arc::new(Semaphore::new(entries)), bell: Notify::new(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a batch in; what is returned resolves when it was acknowledged.
-    pub fn push(&self, batch: Batch) -> oneshot::Receiver<()> {
+    /// Puts a batch in, which takes `room`; what is returned resolves when it was acknowledged. `None` when it is full.
+    pub fn push(&self, batch: Batch, room: u32) -> Option<oneshot::Receiver<()>> {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(room).ok()?;
         let (acknowledged, done) = oneshot::channel();
         let mut state = self.state();
         state.next_tag += 1;
         let tag = state.next_tag;
-        state.ready.push_back(Item { tag, batch, redelivered: false, acknowledged });
+        state.ready.push_back(Item { tag, batch, redelivered: false, _room: room, acknowledged });
         drop(state);
         self.bell.notify_waiters();
-        done
+        Some(done)
     }
 
     /// A new consumer's number.

@@ -47,12 +47,11 @@ impl Queue for EmbeddedQueue {
     async fn publish(&self, partition: Partition, batch: Batch) -> Result<(), PublishError> {
         let lane = &self.lanes[partition.index()];
         let entries = batch.entries().len().clamp(1, self.room);
-        let permits = u32::try_from(entries).unwrap_or(u32::MAX);
-        let Ok(permits) = lane.room.try_acquire_many(permits) else { return Err(PublishError::Nacked) };
-        let acknowledged = lane.push(batch);
-        let result = acknowledged.await;
-        drop(permits);
-        result.map_err(|_| PublishError::Unavailable { reason: "the queue is stopping".to_owned() })
+        let room = u32::try_from(entries).unwrap_or(u32::MAX);
+        let Some(acknowledged) = lane.push(batch, room) else { return Err(PublishError::Nacked) };
+        acknowledged
+            .await
+            .map_err(|_| PublishError::Unavailable { reason: "the queue is stopping".to_owned() })
     }
 
     async fn consume(&self, partition: Partition) -> Result<Box<dyn Consumer>, QueueError> {

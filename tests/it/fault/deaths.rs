@@ -1,8 +1,11 @@
 //! A process of ours dies, stalls or is told to stop.
 
+use std::time::Duration;
+
+use reqwest::Method;
 use serde_json::json;
 
-use crate::support::client::Client;
+use crate::support::client::{Client, SOON, http};
 use crate::support::world::World;
 
 #[tokio::test]
@@ -99,4 +102,42 @@ async fn a_killed_dev_server_has_everything_it_accepted_when_it_comes_back() {
     let (mut bob, _) = Client::login(world.here, "bob").await;
     bob.send(json!({"type": "history", "conversation_id": id, "limit": 200})).await;
     assert_eq!(bob.expect("history").await["messages"].as_array().unwrap().len(), 50);
+}
+
+#[tokio::test]
+async fn who_lost_the_right_to_write_before_it_was_stored_hears_so() {
+    let world = World::roles(&[]).await;
+    let make = json!({"kind": "group", "title": "Two", "member_ids": ["alice"]});
+    let (_, group) = http(world.there, "bob", Method::POST, "/v1/conversations", Some(make)).await;
+    let id = group["id"].as_str().unwrap().to_owned();
+    let (mut alice, _) = Client::login(world.here, "alice").await;
+    alice.say_in(&id, "before").await;
+    alice.message("before").await;
+    for worker in &world.workers {
+        worker.signal("STOP");
+    }
+    // It is in the queue before what alice says, and her gateway cannot know of it yet.
+    let (there, path) = (world.there, format!("/v1/conversations/{id}/members/alice"));
+    let removing = tokio::spawn(async move { http(there, "bob", Method::DELETE, &path, None).await });
+    let deadline = tokio::time::Instant::now() + SOON;
+    while world.servers[1].metric("tidings_messages_accepted_total").await < 1.0 {
+        assert!(tokio::time::Instant::now() < deadline, "the removal is never accepted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let accepted = alice.say_in(&id, "too late").await;
+    for worker in &world.workers {
+        worker.signal("CONT");
+    }
+    let refused = alice.error().await;
+    assert_eq!(refused["client_id"], accepted["client_id"], "{refused}");
+    assert_eq!(
+        (&refused["code"], &refused["conversation_id"]),
+        (&json!("not_found"), &json!(id)),
+        "{refused}"
+    );
+    assert_eq!(removing.await.unwrap().0, 204);
+    let (_, page) = http(there, "bob", Method::GET, &format!("/v1/conversations/{id}/messages"), None).await;
+    let kinds: Vec<&str> =
+        page["messages"].as_array().unwrap().iter().map(|m| m["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["text", "member_left"]);
 }

@@ -5,6 +5,7 @@ mod big;
 mod conversations;
 mod fake_phones;
 mod fake_push;
+mod keys;
 mod messages;
 mod phones;
 mod positions;

@@ -17,14 +17,14 @@ use crate::support::stack::Stack;
 use crate::support::world::World;
 
 /// An authority that the system does not trust, and its certificate for `localhost`.
-struct Authority {
+pub(super) struct Authority {
     folder: TempDir,
     certificate: String,
     key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
@@ -36,7 +36,7 @@ impl Authority {
         Self { folder, certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.folder.path().join("authority.pem")
     }
 
@@ -45,7 +45,7 @@ impl Authority {
         std::fs::write(folder.join("tls.key"), &self.key).unwrap();
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
         use rustls_pki_types::pem::PemObject;
         let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();

@@ -47,6 +47,70 @@ fn every_row_of_the_guarantees_names_a_test_or_says_why_there_is_none() {
     assert!(count > 25, "{count} rows");
 }
 
+/// The tests of `tests/it/wire`, by their names.
+fn tests_of_the_wire() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("tests/it/wire")).unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    texts.flat_map(|text| text.split("fn ").skip(1).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_error_code_and_every_close_code_has_a_test_named_after_it() {
+    let text = std::fs::read_to_string(root().join("docs/protocol.md")).unwrap();
+    let tests = tests_of_the_wire();
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with('`') && line.contains("` (HTTP "))
+        .map(|line| line.split('`').nth(1).expect("it begins with one"))
+        .collect();
+    let codes: Vec<&str> = tidings::protocol::ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(errors, codes, "docs/protocol.md has every code, in the order of the type");
+    for code in codes {
+        assert!(tests.iter().any(|test| test.starts_with(&format!("{code}_"))), "no test for {code}");
+    }
+    let table = text.split("## Close codes").nth(1).unwrap().split("\n## ").next().unwrap();
+    for code in tidings::protocol::CloseCode::ALL.map(tidings::protocol::CloseCode::number) {
+        // A peer's own good-bye says nothing.
+        if code != 1000 {
+            assert!(table.contains(&code.to_string()), "docs/protocol.md says nothing of {code}");
+            let test = format!("close_{code}_");
+            assert!(tests.iter().any(|name| name.starts_with(&test)), "no test for {code}");
+        }
+    }
+}
+
+/// The threats that the design names, each by how its row begins.
+const THREATS: [&str; 19] = [
+    "cross-site WebSocket",
+    "tokens in logs and URLs",
+    "another algorithm",
+    "`exp`, `nbf`, `iss`, `aud`",
+    "keys that a token brings along",
+    "the JWKS address",
+    "expiry and revocation",
+    "passwords",
+    "guessing passwords",
+    "authorization",
+    "enumeration",
+    "floods of messages",
+    "sockets that say nothing",
+    "queues without end",
+    "push tokens of others",
+    "injection",
+    "scripts in messages",
+    "supply chain",
+    "secrets in Kubernetes",
+];
+
+#[test]
+fn every_threat_has_its_row() {
+    let text = std::fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let security = text.split("## Security").nth(1).unwrap().split("\n## ").next().unwrap();
+    for threat in THREATS {
+        assert!(security.lines().any(|row| row.starts_with(&format!("| {threat}"))), "no row for {threat}");
+    }
+}
+
 /// Names a test of another language, as `` `file` "name" ``, which is there.
 fn names_elsewhere(row: &str) -> bool {
     let parts: Vec<&str> = row.split('`').collect();

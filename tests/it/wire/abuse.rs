@@ -179,7 +179,7 @@ async fn empty_fragments_without_end_cost_no_memory_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn garbage_instead_of_frames_closes_the_socket_and_no_other() {
+async fn close_1002_answers_garbage_instead_of_frames_and_no_other_socket_closes() {
     let world = World::dev(&[]).await;
     let (mut alice, _) = Client::login(world.here, "alice").await;
     for garbage in [&[0xff; 64][..], &[0x81, 0x05, b'h', b'e', b'l', b'l', b'o'], &[0x83, 0x80, 0, 0, 0, 0]] {
@@ -187,10 +187,15 @@ async fn garbage_instead_of_frames_closes_the_socket_and_no_other() {
         stream.write_all(garbage).await.unwrap();
         assert_eq!(close_code(&mut stream).await, Some(1002), "{garbage:x?}");
     }
+    alice.say_to("bob", "still here").await;
+}
+
+#[tokio::test]
+async fn close_1007_answers_text_that_is_not_utf_8() {
+    let world = World::dev(&[]).await;
     let mut stream = upgraded(world.here).await;
     stream.write_all(&frame(0x81, b"\xff\xfe")).await.unwrap();
     assert_eq!(close_code(&mut stream).await, Some(1007));
-    alice.say_to("bob", "still here").await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::client::{Client, SOON, http, token};
+use crate::support::client::{Client, SOON, Upgrade, http, token};
 use crate::support::server::SERVER_KEY;
 use crate::support::world::World;
 
@@ -47,7 +47,7 @@ async fn as_many_mentions_and_user_ids_as_allowed_are_taken_and_one_more_is_not(
 
 #[tokio::test]
 async fn a_ref_and_ids_have_at_most_64_characters() {
-    let (_world, mut alice) = client(&[]).await;
+    let (world, mut alice) = client(&[]).await;
     let longest = "é".repeat(64);
     alice.send(json!({"type": "ping", "ref": longest})).await;
     assert_eq!(alice.expect("pong").await["ref"], json!(longest));
@@ -55,8 +55,13 @@ async fn a_ref_and_ids_have_at_most_64_characters() {
     assert_eq!(alice.error().await["code"], "bad_request");
     alice.send(send(json!({"to": longest, "text": "x"}))).await;
     alice.expect("accepted").await;
-    alice.send(send(json!({"to": "é".repeat(65), "text": "x"}))).await;
-    assert_eq!(alice.error().await["code"], "bad_request");
+    for none in ["é".repeat(65), "me".to_owned()] {
+        alice.send(send(json!({"to": none, "text": "x"}))).await;
+        assert_eq!(alice.error().await["code"], "bad_request");
+        let url = format!("http://{}/v1/users/{none}", world.here);
+        let put = reqwest::Client::new().put(url).bearer_auth(SERVER_KEY).send().await.unwrap();
+        assert_eq!(put.status(), 400);
+    }
 }
 
 #[tokio::test]
@@ -272,4 +277,37 @@ async fn a_slow_http_client_keeps_nobody_waiting() {
     let answered =
         tokio::time::timeout(Duration::from_secs(10), http(world.here, "alice", Method::GET, "/v1/me", None));
     assert_eq!(answered.await.unwrap().0, 200);
+}
+
+#[tokio::test]
+async fn a_hello_with_more_than_500_cursors_is_a_bad_request_and_may_be_said_again() {
+    let world = World::dev(&[]).await;
+    let mut alice = Client::open(world.here, Upgrade::default()).await.unwrap();
+    let hello = |count: usize| {
+        let cursors: serde_json::Map<String, Value> =
+            (0..count).map(|_| (uuid::Uuid::new_v4().to_string(), json!(3))).collect();
+        json!({"type": "hello", "ref": "h", "token": token("alice"), "cursors": cursors})
+    };
+    alice.send(hello(501)).await;
+    let error = alice.error().await;
+    assert_eq!((&error["code"], &error["ref"]), (&json!("bad_request"), &json!("h")), "{error}");
+    alice.send(hello(500)).await;
+    alice.expect("welcome").await;
+    // `sync` takes what `hello` does not.
+    let mut more = hello(700);
+    more["type"] = json!("sync");
+    alice.send(more).await;
+    alice.find(|frame| frame["type"] == "sync" && frame["ref"] == "h", "the first sync").await;
+    let sync = alice.find(|frame| frame["type"] == "sync" && frame["ref"] == "h", "the second").await;
+    assert_eq!(sync["conversations"].as_array().unwrap().len(), 700);
+}
+
+#[tokio::test]
+async fn ten_bad_hellos_are_too_many() {
+    let world = World::dev(&[]).await;
+    let mut alice = Client::open(world.here, Upgrade::default()).await.unwrap();
+    for _ in 0..10 {
+        alice.send(json!({"type": "hello", "token": 5})).await;
+    }
+    assert_eq!(alice.closed().await, 4400);
 }

@@ -10,7 +10,7 @@ mod state;
 mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
@@ -106,9 +106,16 @@ impl Journal {
     }
 
     /// The transaction of a fold is on the disk: readers need not ask again when it emptied the journal and nothing came since.
+    ///
+    /// Never waits: the writer may be moving much just now, and the next reader can say the same.
     pub(in super::super) fn committed(&self, moved: &Moved) {
-        let state = self.state();
-        if state.is_empty() && moved.emptied_at == Some(state.taken()) {
+        let Some(emptied_at) = moved.emptied_at else { return };
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if state.is_empty() && emptied_at == state.taken() {
             self.open.store(false, Ordering::Release);
         }
     }

@@ -24,8 +24,10 @@ const DELETE: &str = "DELETE FROM journal WHERE id <= ?1";
 const HOLD: Duration = Duration::from_secs(1);
 /// unless so many wait in all: bounds the memory, and the time that a reader of everything waits.
 const ENTRIES: usize = 20_000;
+/// and so many bytes of them: bounds the memory too.
+pub(super) const BYTES: usize = if cfg!(test) { 64 * 1024 } else { 32 * 1024 * 1024 };
 /// Conversations that are known without being read again.
-const HEADS: usize = 50_000;
+pub(super) const HEADS: usize = if cfg!(test) { 50 } else { 50_000 };
 
 #[derive(Default)]
 pub(super) struct State {
@@ -40,6 +42,8 @@ pub(super) struct State {
     /// The rows of the table, each with how many of its entries wait.
     rows: VecDeque<(i64, usize)>,
     entries: usize,
+    /// Of the texts and data that wait.
+    bytes: usize,
     taken: u64,
 }
 
@@ -59,6 +63,11 @@ struct Text {
 impl Text {
     fn entry(&self) -> &NewEntry {
         &self.batch[self.index]
+    }
+
+    fn bytes(&self) -> usize {
+        let body = &self.entry().body;
+        body.text.as_ref().map_or(0, String::len) + body.data.as_ref().map_or(0, |data| data.get().len())
     }
 }
 
@@ -81,11 +90,13 @@ impl State {
     /// Reads the tables when this is not their image: at the start, and after something was rolled back.
     pub(super) fn enter(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let version: i64 = connection.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
-        if self.version != Some(version) {
+        let known = self.version == Some(version);
+        if !known {
             self.load(connection)?;
         }
         self.version = None;
-        self.dirty = false;
+        // What is read in a transaction is true only if that commits: its version is not that of what was there before.
+        self.dirty = !known;
         Ok(())
     }
 
@@ -97,6 +108,11 @@ impl State {
         }
         self.version = Some(version);
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -115,7 +131,8 @@ impl State {
         while let Some(found) = rows.next()? {
             let id: i64 = found.get(0)?;
             let read: Vec<Read> = serde_json::from_slice(&found.get::<_, Vec<u8>>(1)?).map_err(|error| {
-                StoreError::Refused {
+                // Nothing that a call brought along: refused, the batches of others would be given up.
+                StoreError::Unavailable {
                     message: "the journal holds what this release cannot read".to_owned(),
                     source: Some(Box::new(error)),
                 }
@@ -140,11 +157,8 @@ impl State {
     fn head(&mut self, connection: &Connection, id: ConversationId) -> Result<Option<&mut Head>, StoreError> {
         if !self.heads.contains_key(&id) {
             let Some(head) = head::load(connection, id)? else { return Ok(None) };
-            if self.heads.len() >= HEADS {
-                let waiting = &self.waiting;
-                self.heads.retain(|id, _| waiting.contains_key(id));
-            }
             self.heads.insert(id, head);
+            self.dirty = true;
         }
         Ok(self.heads.get_mut(&id))
     }
@@ -154,6 +168,7 @@ impl State {
             *waiting += 1;
         }
         self.entries += 1;
+        self.bytes += text.bytes();
         let order = &mut self.order;
         let waiting = self.waiting.entry(conversation).or_insert_with(|| {
             let since = Instant::now();
@@ -165,6 +180,11 @@ impl State {
 
     /// Whether all of the batch are texts in direct conversations that are there.
     pub(super) fn takes(&mut self, connection: &Connection, batch: &[NewEntry]) -> Result<bool, StoreError> {
+        // Only between batches, which need all of their own.
+        if self.heads.len() >= HEADS {
+            let waiting = &self.waiting;
+            self.heads.retain(|id, _| waiting.contains_key(id));
+        }
         for entry in batch {
             let direct = entry.kind == EntryKind::Text
                 && self.head(connection, entry.conversation_id)?.is_some_and(|head| head.pair.is_some());
@@ -222,12 +242,12 @@ impl State {
         Ok(outcomes)
     }
 
-    /// Moves what has waited long enough, or is too much, by about twice what came: it never gets more, and no call waits long.
+    /// Moves what has waited long enough, or is too much, by about twice what came, or as many bytes as came: it never gets more, and
+    /// no call waits long.
     pub(super) fn fold_due(&mut self, connection: &Connection, came: usize) -> Result<(), StoreError> {
         let mut room = came * 2;
         while let Some((since, id)) = self.order.front().copied()
-            && room > 0
-            && (since.elapsed() >= HOLD || self.entries > ENTRIES)
+            && (self.bytes > BYTES || room > 0 && (since.elapsed() >= HOLD || self.entries > ENTRIES))
         {
             self.order.pop_front();
             if self.waiting.get(&id).is_some_and(|waiting| waiting.since == since) {
@@ -293,6 +313,7 @@ impl State {
         }
         head.save(connection)?;
         self.entries -= waiting.texts.len();
+        self.bytes -= waiting.texts.iter().map(Text::bytes).sum::<usize>();
         self.dirty = true;
         Ok(waiting.texts.len())
     }

@@ -228,3 +228,97 @@ async fn what_waited_long_enough_is_moved_by_the_batches_that_follow() {
         assert!(std::time::Instant::now() < deadline, "what came first is not at its places");
     }
 }
+
+/// A batch with one text to each of as many people.
+fn to_each(names: &[String], long: usize) -> Vec<NewEntry> {
+    names.iter().map(|name| text("ann", name, &"x".repeat(long))).collect()
+}
+
+async fn meet_all(store: &SqliteStore, count: usize) -> Vec<String> {
+    let names: Vec<String> = (0..count).map(|number| format!("peer {number}")).collect();
+    for name in &names {
+        meet(store, "ann", name).await;
+    }
+    names
+}
+
+#[tokio::test]
+async fn a_batch_to_more_conversations_than_are_kept_in_mind_is_stored_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let names = meet_all(&store, super::state::HEADS + 20).await;
+    for seq in 1..=3 {
+        let outcomes = store.append(&to_each(&names, 10)).await.unwrap();
+        assert_eq!(seqs(&outcomes), vec![seq; names.len()]);
+    }
+}
+
+#[tokio::test]
+async fn the_journal_is_bounded_in_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let names = meet_all(&store, 20).await;
+    for _ in 0..30 {
+        store.append(&to_each(&names, 1000)).await.unwrap();
+        let bytes = store.journal.state().bytes();
+        assert!(bytes > 0 && bytes <= super::state::BYTES, "{bytes}");
+    }
+    let id = ConversationId::direct(&user("ann"), &user("peer 7"));
+    assert_eq!(log(&store, id, "peer 7").await.len(), 30);
+    assert_eq!(store.journal.state().bytes() % 1000, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_makes_the_store_unavailable_and_refuses_nobody_s_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    meet(&store, "ann", "bob").await;
+    let spoil = |connection: &rusqlite::Connection| {
+        connection.execute_batch(
+            "INSERT INTO journal (id, entries) VALUES (1, x'5b7b'); UPDATE journal_version SET version = version + 1",
+        )?;
+        Ok::<_, DatabaseError>(())
+    };
+    store.database.write(spoil).await.unwrap();
+    let error = store.append(&texts("ann", "bob")).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_read_in_a_transaction_that_did_not_commit_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    let journal = std::sync::Arc::clone(&store.journal);
+    let number = move |connection: &rusqlite::Connection| {
+        connection
+            .execute("UPDATE conversations SET last_seq = 40 WHERE id = ?1", [&id.as_uuid().into_bytes()[..]])
+    };
+    // It sees the conversation at 40, which is undone with it.
+    let undone = store
+        .database
+        .write(move |connection| {
+            number(connection)?;
+            journal.change(connection, |state| state.takes(connection, &texts("ann", "bob")))?;
+            Err::<(), _>(StoreError::unavailable("undone"))
+        })
+        .await;
+    undone.unwrap_err();
+    assert_eq!(seqs(&store.append(&texts("ann", "bob")).await.unwrap())[0], 1);
+}
+
+#[tokio::test]
+async fn a_reader_does_not_wait_for_the_writer_to_say_that_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let state = store.journal.state();
+    let (said, heard) = std::sync::mpsc::channel();
+    let journal = std::sync::Arc::clone(&store.journal);
+    std::thread::spawn(move || {
+        journal.committed(&super::Moved { emptied_at: Some(0) });
+        journal.committed(&super::Moved { emptied_at: None });
+        said.send(()).unwrap();
+    });
+    heard.recv_timeout(std::time::Duration::from_secs(10)).expect("it went on while the state was locked");
+    drop(state);
+}

@@ -93,7 +93,7 @@ fn registry(criterion: &mut Criterion) {
     let sources = Sources { environment: vec![secret], ..Sources::default() };
     let settings = load(&sources).expect("the defaults are valid").config.gateway;
     let rates = UserRates::new(&settings);
-    let registry = Registry::new();
+    let registry = Registry::default();
     let sessions: Vec<_> = (0..15_000).map(|number| Arc::new(session(user(number), &settings, &rates))).collect();
     for session in &sessions {
         registry.add(session);

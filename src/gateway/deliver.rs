@@ -71,7 +71,7 @@ impl Gateway {
 
     /// Tells every socket to resync, spread over some seconds so that they do not come all at once.
     fn resync(&self, reason: &str, label: ResyncReason) {
-        let mut sessions: Vec<Arc<Session>> = Vec::with_capacity(self.registry.len());
+        let mut sessions: Vec<Arc<Session>> = Vec::with_capacity(self.registry.sockets());
         self.registry.for_each_session(|session| sessions.push(Arc::clone(session)));
         self.metrics.gateway.resyncs_total.get(label).inc_by(sessions.len() as u64);
         let json = encode(&ServerFrame::Resync(Resync { reason }));

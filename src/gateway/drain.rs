@@ -19,7 +19,7 @@ impl Gateway {
     pub async fn drain(&self, window: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         let began = Instant::now();
-        let mut leaving: Vec<(Duration, Arc<Session>)> = Vec::with_capacity(self.registry.len());
+        let mut leaving: Vec<(Duration, Arc<Session>)> = Vec::with_capacity(self.registry.sockets());
         self.registry.for_each_session(|session| {
             leaving.push((window.mul_f64(rand::random_range(0.0..1.0)), Arc::clone(session)));
         });

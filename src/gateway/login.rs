@@ -175,7 +175,7 @@ impl Gateway {
 
     /// Closes sockets whose users were deactivated, or tokens revoked, while nothing was heard of it.
     pub(super) async fn admit_again(self) {
-        let mut sessions = Vec::with_capacity(self.registry.len());
+        let mut sessions = Vec::with_capacity(self.registry.sockets());
         self.registry.for_each_session(|session| sessions.push(Arc::clone(session)));
         for some in sessions.chunks(TOGETHER) {
             let asked = some.iter().map(|session| Admission {

@@ -141,7 +141,7 @@ impl Gateway {
     /// Starts the gateway's own tasks, which end with `stop`.
     pub fn start(parts: Parts, stop: &CancellationToken) -> Self {
         let Parts { settings, queue, store, fanout, pushing, verifier, partitions, metrics } = parts;
-        let registry = Arc::new(Registry::new());
+        let registry = Arc::new(Registry::default());
         let gateway = Self(Arc::new(Inner {
             access: Access::new(Arc::clone(&store), settings.gateway.conversation_cache),
             routes: Routes::start(Arc::clone(&registry), Arc::clone(&fanout)),

@@ -53,13 +53,15 @@ impl<K: Hash + Eq, V> Shards<K, V> {
     }
 }
 
-impl Registry {
-    pub fn new() -> Self {
+impl Default for Registry {
+    fn default() -> Self {
         Self { users: Shards::new(), groups: Shards::new(), sessions: AtomicUsize::new(0) }
     }
+}
 
+impl Registry {
     /// Sockets that have said who they are.
-    pub fn len(&self) -> usize {
+    pub fn sockets(&self) -> usize {
         self.sessions.load(Ordering::Relaxed)
     }
 
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn who_comes_in_while_the_members_are_set_stays_a_member_and_who_left_is_none() {
-        let (registry, user) = (Registry::new(), UserId::parse("alice").unwrap());
+        let (registry, user) = (Registry::default(), UserId::parse("alice").unwrap());
         let view = view(ConversationId::new(), 3, &[&user]);
         let membership = Membership { conversation_id: view.id, members_seq: view.members_seq };
         let session = session(&user);
@@ -268,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_older_view_of_the_members_says_nothing() {
-        let registry = Registry::new();
+        let registry = Registry::default();
         let (alice, bob) = (UserId::parse("alice").unwrap(), UserId::parse("bob").unwrap());
         registry.add(&session(&alice));
         registry.add(&session(&bob));

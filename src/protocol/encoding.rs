@@ -93,9 +93,10 @@ mod tests {
     #[test]
     fn a_fraction_is_the_same_number_in_both_encodings() {
         // Read digit by digit, each of these comes out as its neighbour.
-        for number in
-            [51.248_178_793_754_29, 122.416_294_033_786_585, 2.638_344_616_030_823_9e-256, 0.1 + 0.2]
+        for written in
+            ["51.24817875379429", "122.416294033786585", "2.6383446160308239e-256", "0.30000000000000004"]
         {
+            let number: f64 = written.parse().unwrap();
             let json = Bytes::from(format!(r#"{{"data":{number:?}}}"#));
             let packed = Encoding::MessagePack.from_json(&json);
             let rmpv::Value::Map(pairs) = rmpv::decode::read_value(&mut &packed[..]).unwrap() else {

@@ -1,5 +1,6 @@
 //! What the journal holds, in memory as in its table.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -155,12 +156,13 @@ impl State {
     }
 
     fn head(&mut self, connection: &Connection, id: ConversationId) -> Result<Option<&mut Head>, StoreError> {
-        if !self.heads.contains_key(&id) {
-            let Some(head) = head::load(connection, id)? else { return Ok(None) };
-            self.heads.insert(id, head);
-            self.dirty = true;
-        }
-        Ok(self.heads.get_mut(&id))
+        Ok(match self.heads.entry(id) {
+            Place::Occupied(known) => Some(known.into_mut()),
+            Place::Vacant(place) => head::load(connection, id)?.map(|head| {
+                self.dirty = true;
+                place.insert(head)
+            }),
+        })
     }
 
     fn put(&mut self, conversation: ConversationId, text: Text) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -10,7 +11,7 @@ use super::fcm::{self, Fcm};
 use super::limits::{LimitSettings, Limited};
 use super::log::Log;
 use super::payload::{KindStyle, Privacy, Style, TemplateError};
-use super::provider::{HttpSettings, Provider, ProviderError, Source};
+use super::provider::{HttpSettings, Provider, ProviderError, SharedCredentials, Source};
 use super::webpush::{self, WebPush};
 use crate::config::{self, Config, PushPayload};
 use crate::model::Platform;
@@ -25,15 +26,16 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// Reads credentials; connects to nobody yet.
+    /// Reads credentials; connects to nobody yet. `shared` keeps what processes are to share of them.
     ///
     /// # Errors
     /// A file that cannot be read or used.
-    pub fn new(config: &Config) -> Result<Self, ProviderError> {
+    pub fn new(config: &Config, shared: Arc<dyn SharedCredentials>) -> Result<Self, ProviderError> {
         let limits = limits(&config.push);
         let mut lanes: HashMap<PushLane, Arc<dyn Provider>> = HashMap::new();
         if let Some(settings) = apns_settings(config) {
-            lanes.insert(PushLane::Apns, Arc::new(Limited::new(Apns::new(settings)?, limits)));
+            let apns = Apns::new(settings)?.sharing(shared);
+            lanes.insert(PushLane::Apns, Arc::new(Limited::new(apns, limits)));
         }
         if let Some(settings) = fcm_settings(config) {
             lanes.insert(PushLane::Fcm, Arc::new(Limited::new(Fcm::new(settings)?, limits)));
@@ -126,7 +128,7 @@ fn limits(push: &config::Push) -> LimitSettings {
 
 fn http(
     push: &config::Push,
-    ca_file: Option<&std::path::PathBuf>,
+    ca_file: Option<&PathBuf>,
     proxy: Option<&config::Secret>,
     base_url: Option<&String>,
 ) -> HttpSettings {
@@ -196,7 +198,8 @@ mod tests {
 
     #[test]
     fn what_is_not_configured_goes_to_the_log() {
-        let providers = Providers::new(&Config::defaults()).unwrap();
+        let providers =
+            Providers::new(&Config::defaults(), Arc::new(crate::push::tests::Kept::default())).unwrap();
         for platform in [Platform::Apns, Platform::Fcm, Platform::Webpush] {
             assert_eq!(providers.lane(platform), PushLane::Log);
             assert_eq!(providers.of(platform).name(), "log");

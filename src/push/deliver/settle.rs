@@ -99,6 +99,7 @@ impl Lane {
             Outcome::Delivered => PushResult::Delivered,
             Outcome::TokenInvalid { .. } => PushResult::InvalidToken,
             Outcome::Quarantine { .. } => PushResult::Quarantined,
+            Outcome::Retry { .. } if answered.delivery.credential => PushResult::Credential,
             Outcome::Retry { .. } => PushResult::Retry,
             Outcome::Rejected { .. } => PushResult::Rejected,
         };

@@ -7,6 +7,7 @@ mod deaths;
 mod deciding;
 mod scene;
 mod seeing;
+mod slow;
 
 use scene::Scene;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -168,16 +168,23 @@ fn apns_settings(config: &Config) -> Option<apns::Settings> {
 
 fn fcm_settings(config: &Config) -> Option<fcm::Settings> {
     let fcm = &config.fcm;
-    let project = fcm::Project {
-        app_ids: Vec::new(),
-        service_account: Source::File(fcm.service_account_file.clone()?),
-        project_id: fcm.project.clone(),
-        data_only: false,
+    let project = |app_ids, file: &Path, project_id| fcm::Project {
+        app_ids,
+        service_account: Source::File(file.to_owned()),
+        project_id,
+        data_only: fcm.data_only,
     };
+    let mut projects: Vec<fcm::Project> =
+        fcm.more_projects().map(|(app_id, file)| project(vec![app_id.to_owned()], file, None)).collect();
+    let of_others = fcm.service_account_file.as_deref();
+    projects.extend(of_others.map(|file| project(Vec::new(), file, fcm.project.clone())));
+    if projects.is_empty() {
+        return None;
+    }
     let mut http = http(&config.push, fcm.ca_file.as_ref(), fcm.proxy.as_ref(), fcm.base_url.as_ref());
     // The service account names the address of its tokens, which may be another one than that of messages.
     http.plain = fcm.base_url.is_some();
-    Some(fcm::Settings { projects: vec![project], base_url: fcm.base_url.clone(), http })
+    Some(fcm::Settings { projects, base_url: fcm.base_url.clone(), http })
 }
 
 fn webpush_settings(config: &Config) -> Option<webpush::Settings> {
@@ -206,5 +213,18 @@ mod tests {
         }
         assert!(providers.of_lane(PushLane::Apns).is_none());
         assert!(style(&Config::defaults().push).is_ok());
+    }
+
+    #[test]
+    fn apps_have_the_projects_that_are_configured_for_them() {
+        let mut config = Config::defaults();
+        config.fcm.projects = vec!["org.example.one=/one.json".to_owned()];
+        config.fcm.data_only = true;
+        let settings = fcm_settings(&config).expect("a project is enough");
+        assert_eq!(settings.projects.len(), 1);
+        config.fcm.service_account_file = Some("/others.json".into());
+        let settings = fcm_settings(&config).expect("configured");
+        let told: Vec<_> = settings.projects.iter().map(|one| (one.app_ids.len(), one.data_only)).collect();
+        assert_eq!(told, [(1, true), (0, true)]);
     }
 }

@@ -5,6 +5,7 @@ mod burst;
 mod chaos;
 mod deaths;
 mod deciding;
+mod rate;
 mod scene;
 mod seeing;
 mod slow;

@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops live bench bench-short flood chaos chaos-push drain upgrade-test image-test image-digests docs api-fuzz autobahn fuzz
+.PHONY: help run test lint unit integration web ops live bench bench-short flood chaos chaos-push push-rate drain upgrade-test image-test image-digests docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,11 @@ upgrade-test: ## Run the journeys with the release before on this release's sche
 
 chaos-push: ## Kill worker and push stage again and again while phones are to ring; prints what they show
 	TIDINGS_CHAOS=long $(CARGO) test --release --test it -- --nocapture --exact push::chaos::kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice
+
+push-rate: ## Measure how many pushes a second one push process on one core hands to the fakes of the providers
+	$(CARGO) build --release --bin tidings
+	TIDINGS_RATE=long TIDINGS_TEST_PROGRAM="$(CURDIR)/target/release/tidings" \
+	  $(CARGO) test --test it -- --nocapture --exact push::rate::a_backlog_of_pushes_arrives_whole
 
 image-test: ## Build the container image for real with buildah and start it
 	./scripts/image-test.sh

@@ -15,3 +15,10 @@ CREATE TABLE push_screens (
     PRIMARY KEY (user_id, conversation_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX push_screens_by_expiry ON push_screens (expires_at);
+
+-- What signs in at a provider, encrypted, for as long as it is good: a restart is to go on with it.
+CREATE TABLE push_credentials (
+    name       TEXT PRIMARY KEY,
+    value      BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -10,7 +11,7 @@ use super::fcm::{self, Fcm};
 use super::limits::{LimitSettings, Limited};
 use super::log::Log;
 use super::payload::{KindStyle, Privacy, Style, TemplateError};
-use super::provider::{HttpSettings, Provider, ProviderError, Source};
+use super::provider::{HttpSettings, Provider, ProviderError, SharedCredentials, Source};
 use super::webpush::{self, WebPush};
 use crate::config::{self, Config, PushPayload};
 use crate::model::Platform;
@@ -25,15 +26,16 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// Reads credentials; connects to nobody yet.
+    /// Reads credentials; connects to nobody yet. `shared` keeps what processes are to share of them.
     ///
     /// # Errors
     /// A file that cannot be read or used.
-    pub fn new(config: &Config) -> Result<Self, ProviderError> {
+    pub fn new(config: &Config, shared: Arc<dyn SharedCredentials>) -> Result<Self, ProviderError> {
         let limits = limits(&config.push);
         let mut lanes: HashMap<PushLane, Arc<dyn Provider>> = HashMap::new();
         if let Some(settings) = apns_settings(config) {
-            lanes.insert(PushLane::Apns, Arc::new(Limited::new(Apns::new(settings)?, limits)));
+            let apns = Apns::new(settings)?.sharing(shared);
+            lanes.insert(PushLane::Apns, Arc::new(Limited::new(apns, limits)));
         }
         if let Some(settings) = fcm_settings(config) {
             lanes.insert(PushLane::Fcm, Arc::new(Limited::new(Fcm::new(settings)?, limits)));
@@ -126,7 +128,7 @@ fn limits(push: &config::Push) -> LimitSettings {
 
 fn http(
     push: &config::Push,
-    ca_file: Option<&std::path::PathBuf>,
+    ca_file: Option<&PathBuf>,
     proxy: Option<&config::Secret>,
     base_url: Option<&String>,
 ) -> HttpSettings {
@@ -166,16 +168,23 @@ fn apns_settings(config: &Config) -> Option<apns::Settings> {
 
 fn fcm_settings(config: &Config) -> Option<fcm::Settings> {
     let fcm = &config.fcm;
-    let project = fcm::Project {
-        app_ids: Vec::new(),
-        service_account: Source::File(fcm.service_account_file.clone()?),
-        project_id: fcm.project.clone(),
-        data_only: false,
+    let project = |app_ids, file: &Path, project_id| fcm::Project {
+        app_ids,
+        service_account: Source::File(file.to_owned()),
+        project_id,
+        data_only: fcm.data_only,
     };
+    let mut projects: Vec<fcm::Project> =
+        fcm.more_projects().map(|(app_id, file)| project(vec![app_id.to_owned()], file, None)).collect();
+    let of_others = fcm.service_account_file.as_deref();
+    projects.extend(of_others.map(|file| project(Vec::new(), file, fcm.project.clone())));
+    if projects.is_empty() {
+        return None;
+    }
     let mut http = http(&config.push, fcm.ca_file.as_ref(), fcm.proxy.as_ref(), fcm.base_url.as_ref());
     // The service account names the address of its tokens, which may be another one than that of messages.
     http.plain = fcm.base_url.is_some();
-    Some(fcm::Settings { projects: vec![project], base_url: fcm.base_url.clone(), http })
+    Some(fcm::Settings { projects, base_url: fcm.base_url.clone(), http })
 }
 
 fn webpush_settings(config: &Config) -> Option<webpush::Settings> {
@@ -196,12 +205,26 @@ mod tests {
 
     #[test]
     fn what_is_not_configured_goes_to_the_log() {
-        let providers = Providers::new(&Config::defaults()).unwrap();
+        let providers =
+            Providers::new(&Config::defaults(), Arc::new(crate::push::tests::Kept::default())).unwrap();
         for platform in [Platform::Apns, Platform::Fcm, Platform::Webpush] {
             assert_eq!(providers.lane(platform), PushLane::Log);
             assert_eq!(providers.of(platform).name(), "log");
         }
         assert!(providers.of_lane(PushLane::Apns).is_none());
         assert!(style(&Config::defaults().push).is_ok());
+    }
+
+    #[test]
+    fn apps_have_the_projects_that_are_configured_for_them() {
+        let mut config = Config::defaults();
+        config.fcm.projects = vec!["org.example.one=/one.json".to_owned()];
+        config.fcm.data_only = true;
+        let settings = fcm_settings(&config).expect("a project is enough");
+        assert_eq!(settings.projects.len(), 1);
+        config.fcm.service_account_file = Some("/others.json".into());
+        let settings = fcm_settings(&config).expect("configured");
+        let told: Vec<_> = settings.projects.iter().map(|one| (one.app_ids.len(), one.data_only)).collect();
+        assert_eq!(told, [(1, true), (0, true)]);
     }
 }

@@ -14,6 +14,7 @@ use crate::fanout::embedded::EmbeddedFanout;
 use crate::gateway::Pushing;
 use crate::push::board::Board;
 use crate::push::fake;
+use crate::push::provider::SharedCredentials;
 use crate::push::providers::Providers;
 use crate::push::stage::{self, Parts};
 use crate::queue::{self, PushQueue, Queue};
@@ -66,8 +67,8 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
         queue: Arc::clone(&queue),
         store: Arc::clone(&store),
         fanout: Arc::clone(&fanout),
+        providers: Providers::new(config, Arc::clone(&embedded) as Arc<dyn SharedCredentials>)?,
         board: embedded,
-        providers: Providers::new(config)?,
         ack_tokens: super::push::ack_tokens(config, Some(signing.clone())),
         settings: super::push::settings(config)?,
         metrics: Arc::clone(&process.metrics),

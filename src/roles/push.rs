@@ -11,6 +11,7 @@ use crate::auth::{self, AckTokens};
 use crate::config::{Config, Loaded, Secret};
 use crate::push::board::Rules;
 use crate::push::decide::Patience;
+use crate::push::provider::SharedCredentials;
 use crate::push::providers::{self, Providers};
 use crate::push::stage::{self, Parts};
 use crate::telemetry::Gate;
@@ -23,7 +24,9 @@ pub fn push(loaded: Loaded) -> anyhow::Result<()> {
 }
 
 async fn run(process: Process) -> anyhow::Result<()> {
-    let (providers, settings) = (Providers::new(&process.config)?, settings(&process.config)?);
+    let services = Services::connect(&process)?;
+    let shared = Arc::clone(&services.fanout) as Arc<dyn SharedCredentials>;
+    let (providers, settings) = (Providers::new(&process.config, shared)?, settings(&process.config)?);
     let auth = &process.config.auth;
     let ack_tokens = ack_tokens(
         &process.config,
@@ -31,7 +34,6 @@ async fn run(process: Process) -> anyhow::Result<()> {
     );
     process.serve_ops().await?;
     let queues = process.health.check("push_queues", Gate::Always);
-    let services = Services::connect(&process)?;
     let stop = process.lifecycle.soft_stop();
     if !services.wait_for_schema(&stop).await {
         return Ok(());

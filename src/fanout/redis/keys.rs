@@ -80,6 +80,11 @@ impl Keys {
         format!("{}:push:{{b{bucket:02}}}:{conversation}:{user}", self.prefix).into()
     }
 
+    /// String: a credential that push processes share.
+    pub(super) fn credential(&self, name: &str) -> Bytes {
+        format!("{}:credential:{name}", self.prefix).into()
+    }
+
     /// Hash: when devices were registered last, by buckets of users.
     pub(super) fn device_marks(&self) -> Bytes {
         format!("{}:devices", self.prefix).into()

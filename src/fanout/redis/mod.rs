@@ -11,6 +11,7 @@
 //! | `seen:{bNN}:period` | hash: user → when they were last there, in ms |
 //! | `ack:{bNN}:user` | hash: conversation → what the user's devices acknowledged |
 //! | `push:{bNN}:conversation:user` | string: what the user's phones show of it |
+//! | `credential:name` | string: a provider's token that push processes share, encrypted |
 //! | `devices` | hash: bucket of users → a number that changes when one of them registers a device |
 //! | `leases:workers`, `leases:push` | sorted sets: processes by the end of their lease |
 
@@ -18,6 +19,7 @@ mod acknowledged;
 mod call;
 mod codec;
 mod connect;
+mod credentials;
 mod devices;
 mod keys;
 mod lease;

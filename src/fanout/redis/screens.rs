@@ -1,6 +1,7 @@
 //! What phones show, in Redis: a string for each user and conversation.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,13 +39,8 @@ impl Board for RedisFanout {
     }
 
     async fn swap(&self, swaps: &[Swap]) -> Result<Vec<bool>, FanoutError> {
-        let swap = |swap: &Swap| {
-            let old = swap.old.clone().unwrap_or_default();
-            let ttl = Value::Integer(KEPT.as_millis() as i64);
-            let args = [Value::Bytes(old), Value::Bytes(swap.new.clone()), ttl];
-            Call::script(&SWAP, vec![self.screen(&swap.key)], args)
-        };
-        let calls: Vec<Call> = swaps.iter().map(swap).collect();
+        let call = |one: &Swap| swap(self.screen(&one.key), one.old.clone(), one.new.clone(), KEPT);
+        let calls: Vec<Call> = swaps.iter().map(call).collect();
         let mut done = Vec::with_capacity(swaps.len());
         for calls in calls.chunks(CALLS_A_PIPELINE) {
             let answers = self.send(calls).await?;
@@ -52,6 +48,12 @@ impl Board for RedisFanout {
         }
         Ok(done)
     }
+}
+
+/// Sets a string that is still as it was loaded; its answer is 1 then.
+pub(super) fn swap(key: Bytes, old: Option<Bytes>, new: Bytes, ttl: Duration) -> Call {
+    let ttl = Value::Integer(ttl.as_millis() as i64);
+    Call::script(&SWAP, vec![key], [Value::Bytes(old.unwrap_or_default()), Value::Bytes(new), ttl])
 }
 
 impl RedisFanout {

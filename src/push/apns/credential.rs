@@ -8,7 +8,7 @@ use reqwest::Identity;
 use super::identity::ClientIdentity;
 use super::signer::Signer;
 use super::{Authentication, Settings};
-use crate::push::provider::{Clock, Connections, Lease, ProviderError, Watched};
+use crate::push::provider::{Clock, Connections, Lease, ProviderError, SharedCredentials, Watched};
 
 pub(super) enum Credential {
     Token { signer: Signer, connections: Connections },
@@ -36,9 +36,12 @@ impl Credential {
     }
 
     /// A place on a connection and, with token authentication, the token to send.
-    pub fn get(&self) -> Result<(Lease, Option<Arc<str>>), ProviderError> {
+    pub async fn get(&self) -> Result<(Lease, Option<Arc<str>>), ProviderError> {
         match self {
-            Self::Token { signer, connections } => Ok((connections.lease(), Some(signer.token()?))),
+            Self::Token { signer, connections } => {
+                let token = signer.token().await?;
+                Ok((connections.lease(), Some(token)))
+            }
             Self::Certificate { identity, settings, held } => {
                 let identity = identity.get();
                 let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,10 +59,17 @@ impl Credential {
     }
 
     /// After `refused` was refused: whether there is another token to try now.
-    pub fn renew(&self, refused: &str) -> bool {
+    pub async fn renew(&self, refused: &str, may_sign: bool) -> bool {
         match self {
-            Self::Token { signer, .. } => signer.renew(refused),
+            Self::Token { signer, .. } => signer.renew(refused, may_sign).await,
             Self::Certificate { .. } => false,
+        }
+    }
+
+    /// Uses, and leaves there, the token that other processes use.
+    pub fn share(&mut self, shared: Arc<dyn SharedCredentials>) {
+        if let Self::Token { signer, .. } = self {
+            signer.share(shared);
         }
     }
 

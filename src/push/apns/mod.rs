@@ -8,8 +8,10 @@ mod credential;
 mod identity;
 mod request;
 mod settings;
+mod shared_token;
 mod signer;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use reqwest::Url;
@@ -17,8 +19,8 @@ use reqwest::Url;
 pub use settings::{Authentication, Settings};
 
 use crate::push::provider::{
-    Clock, Delivery, Environment, Lease, Notification, Outcome, Provider, ProviderError, exchange,
-    system_clock,
+    Clock, Delivery, Environment, Lease, Notification, Outcome, Provider, ProviderError, SharedCredentials,
+    exchange, system_clock,
 };
 use answer::Verdict;
 use credential::Credential;
@@ -64,15 +66,23 @@ impl Apns {
         Ok(Self { hosts, default_topic, topics, credential, clock })
     }
 
+    /// Uses the same provider token as the other processes, and as this one before it was started again.
+    pub fn sharing(mut self, shared: Arc<dyn SharedCredentials>) -> Self {
+        self.credential.share(shared);
+        self
+    }
+
     /// Asks one host; a refused provider token is renewed once and the request repeated.
     async fn ask(&self, host: &Url, notification: &Notification, prepared: &Prepared) -> Delivery {
         let url = request::url(host, notification.device.token.reveal());
         let mut renewed = false;
         loop {
-            let (lease, token) = match self.credential.get() {
+            let (lease, token) = match self.credential.get().await {
                 Ok(ready) => ready,
                 // A key that cannot be used is the operator's to repair; the push may wait for it.
-                Err(error) => return Delivery::unasked(Outcome::retry(error.to_string())),
+                Err(error) => {
+                    return Delivery::unasked(Outcome::retry(error.to_string())).of_credential();
+                }
             };
             let reply = match self.send(&lease, url.clone(), token.as_deref(), prepared).await {
                 Ok(reply) => reply,
@@ -80,10 +90,13 @@ impl Apns {
             };
             match answer::read(&reply, notification.device.registered_at, (self.clock)()) {
                 Verdict::Final(outcome) => return reply.delivery(outcome),
-                Verdict::RenewToken { reason } => {
-                    let may_repeat = !renewed && token.is_some_and(|refused| self.credential.renew(&refused));
-                    if !may_repeat {
-                        return reply.delivery(Outcome::retry(reason));
+                Verdict::RenewToken { reason, after, may_sign } => {
+                    let another = match &token {
+                        Some(refused) if !renewed => self.credential.renew(refused, may_sign).await,
+                        _ => false,
+                    };
+                    if !another {
+                        return reply.delivery(Outcome::Retry { after, reason }).of_credential();
                     }
                     renewed = true;
                 }

@@ -6,30 +6,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
-use crate::push::provider::{Clock, ProviderError, Source, Watched};
+use super::shared_token::{SharedToken, Token};
+use crate::push::provider::{Clock, ProviderError, SharedCredentials, Source, Watched};
 
 /// Apple refuses tokens older than an hour, and senders that renew more often than every 20 minutes.
 const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
 const RENEW_AT_MOST_EVERY: Duration = Duration::from_secs(20 * 60);
 
-/// Signs provider tokens. All connections share the present one, because Apple counts renewals.
+/// Signs provider tokens. All connections share the present one, because Apple counts renewals; so do all processes and their
+/// restarts, by way of [`SharedCredentials`].
 pub(super) struct Signer {
     key: Watched<SigningKey>,
     team_id: String,
     clock: Clock,
-    issued: Mutex<Issued>,
+    current: Mutex<Option<Current>>,
+    /// Held across look-ups and signing on purpose: that is what makes it one renewal.
+    renewing: tokio::sync::Mutex<()>,
+    shared: Option<Arc<dyn SharedCredentials>>,
 }
 
-#[derive(Default)]
-struct Issued {
-    token: Option<Token>,
-    /// When a token was last replaced early, because Apple had refused it.
-    replaced_at: Option<SystemTime>,
-}
-
-struct Token {
+#[derive(Clone)]
+struct Current {
     text: Arc<str>,
-    at: SystemTime,
+    token: Token,
     key: Arc<SigningKey>,
 }
 
@@ -42,48 +41,53 @@ struct Claims<'a> {
 impl Signer {
     pub fn open(key: Source, key_id: Source, team_id: String, clock: Clock) -> Result<Self, ProviderError> {
         let key = Watched::open(vec![key, key_id], SigningKey::parse)?;
-        Ok(Self { key, team_id, clock, issued: Mutex::default() })
+        Ok(Self {
+            key,
+            team_id,
+            clock,
+            current: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+            shared: None,
+        })
     }
 
-    /// The present token; signs one when there is none, when it is old, or when the key was rotated.
-    pub fn token(&self) -> Result<Arc<str>, ProviderError> {
+    pub fn share(&mut self, shared: Arc<dyn SharedCredentials>) {
+        self.shared = Some(shared);
+    }
+
+    /// The present token; takes that of another process, or signs one, when there is none, when it is old, or when the key was rotated.
+    pub async fn token(&self) -> Result<Arc<str>, ProviderError> {
         let key = self.key.get();
-        let now = (self.clock)();
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = &issued.token
-            && Arc::ptr_eq(&token.key, &key)
-            && age(token.at, now) < RENEW_AFTER
-        {
-            return Ok(Arc::clone(&token.text));
+        if let Some(text) = self.fresh(&key) {
+            return Ok(text);
         }
-        let token = self.sign(key, now)?;
-        let text = Arc::clone(&token.text);
-        issued.token = Some(token);
-        Ok(text)
+        let _one = self.renewing.lock().await;
+        if let Some(text) = self.fresh(&key) {
+            return Ok(text);
+        }
+        let shared = self.shared_token(&key)?;
+        let found = shared.find().await;
+        if let Some(token) = found.token().filter(|token| self.is_fresh(token)) {
+            return Ok(self.take(token.clone(), key));
+        }
+        let token = self.sign(&key, seconds((self.clock)()), None)?;
+        let token = shared.offer(found, token).await?;
+        Ok(self.take(token, key))
     }
 
-    /// Replaces the token that Apple refused. Many requests may be refused with the same token:
-    /// the first signs a new one, the others find it. The very first token of a process may be
-    /// replaced at once (the clock was wrong, the key was being rotated); after that no token
-    /// is replaced within 20 minutes of the last, because Apple would refuse that too.
-    pub fn renew(&self, refused: &str) -> bool {
+    /// After Apple refused a token: whether there is another one to try now. Many requests may be refused with the same token: the
+    /// first one, of all processes, signs a new one when `may_sign`, the others find it. The very first token may be replaced at
+    /// once (the clock was wrong, the key was being rotated); after that no token is replaced within 20 minutes of the last, because
+    /// Apple would refuse that too.
+    pub async fn renew(&self, refused: &str, may_sign: bool) -> bool {
         let key = self.key.get();
-        let now = (self.clock)();
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if issued.token.as_ref().is_some_and(|token| *token.text != *refused) {
+        let _one = self.renewing.lock().await;
+        let current = self.current();
+        if current.as_ref().is_some_and(|current| *current.text != *refused) {
             return true;
         }
-        let too_soon = issued.replaced_at.is_some_and(|at| age(at, now) < RENEW_AT_MOST_EVERY);
-        let rotated = issued.token.as_ref().is_none_or(|token| !Arc::ptr_eq(&token.key, &key));
-        if too_soon && !rotated {
-            return false;
-        }
-        match self.sign(key, now) {
-            Ok(token) => {
-                issued.token = Some(token);
-                issued.replaced_at = Some(now);
-                true
-            }
+        match self.replace(refused, current, key, may_sign).await {
+            Ok(replaced) => replaced,
             Err(error) => {
                 let error = &error as &(dyn std::error::Error + 'static);
                 tracing::error!(error, "cannot sign an APNs provider token");
@@ -92,25 +96,93 @@ impl Signer {
         }
     }
 
-    fn sign(&self, key: Arc<SigningKey>, now: SystemTime) -> Result<Token, ProviderError> {
+    async fn replace(
+        &self,
+        refused: &str,
+        current: Option<Current>,
+        key: Arc<SigningKey>,
+        may_sign: bool,
+    ) -> Result<bool, ProviderError> {
+        let shared = self.shared_token(&key)?;
+        let found = shared.find().await;
+        if let Some(token) = found.token().filter(|token| token.text != refused && self.is_fresh(token)) {
+            self.take(token.clone(), key);
+            return Ok(true);
+        }
+        let rotated = current.as_ref().is_none_or(|current| !Arc::ptr_eq(&current.key, &key));
+        let last = found.token().or(current.as_ref().map(|current| &current.token)).cloned();
+        let now = (self.clock)();
+        let replaced_at = last.as_ref().and_then(|last| last.replaced_at);
+        let too_soon = replaced_at.is_some_and(|at| age(at, now) < RENEW_AT_MOST_EVERY);
+        if !may_sign || (too_soon && !rotated) {
+            return Ok(false);
+        }
+        let iat = later_than(last.map(|last| last.iat), now).await;
+        let token = self.sign(&key, iat, Some(seconds(now)))?;
+        let token = shared.offer(found, token).await?;
+        let another = token.text != refused;
+        self.take(token, key);
+        Ok(another)
+    }
+
+    fn current(&self) -> Option<Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fresh(&self, key: &Arc<SigningKey>) -> Option<Arc<str>> {
+        let current = self.current()?;
+        (Arc::ptr_eq(&current.key, key) && self.is_fresh(&current.token)).then_some(current.text)
+    }
+
+    fn is_fresh(&self, token: &Token) -> bool {
+        age(token.iat, (self.clock)()) < RENEW_AFTER
+    }
+
+    fn take(&self, token: Token, key: Arc<SigningKey>) -> Arc<str> {
+        let text: Arc<str> = token.text.as_str().into();
+        let current = Current { text: Arc::clone(&text), token, key };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
+        text
+    }
+
+    fn shared_token(&self, key: &SigningKey) -> Result<SharedToken, ProviderError> {
+        let purpose = format!("apns/{}/{}", self.team_id, key.id);
+        SharedToken::new(self.shared.clone(), &key.pem, &purpose)
+    }
+
+    fn sign(&self, key: &SigningKey, iat: u64, replaced_at: Option<u64>) -> Result<Token, ProviderError> {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = None;
         header.kid = Some(key.id.clone());
-        let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = Claims { iss: &self.team_id, iat };
         let text = jsonwebtoken::encode(&header, &claims, &key.key)?;
-        Ok(Token { text: text.into(), at: now, key })
+        Ok(Token { text, iat, replaced_at })
     }
 }
 
+/// A moment of signing that is not that of the refused token, which would be the same token in all but its signature.
+async fn later_than(last: Option<u64>, now: SystemTime) -> u64 {
+    let this = seconds(now);
+    let Some(last) = last.filter(|last| (this..=this + 1).contains(last)) else { return this };
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let rest = Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into());
+    tokio::time::sleep(rest).await;
+    last + 1
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// How old something is; a clock that was set back makes it new, not ancient.
-fn age(at: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(at).unwrap_or_default()
+fn age(at: u64, now: SystemTime) -> Duration {
+    Duration::from_secs(seconds(now).saturating_sub(at))
 }
 
 struct SigningKey {
     id: String,
     key: EncodingKey,
+    pem: Vec<u8>,
 }
 
 impl SigningKey {
@@ -124,7 +196,7 @@ impl SigningKey {
         }
         let key =
             EncodingKey::from_ec_pem(pem).map_err(|error| ProviderError::malformed("APNs key", error))?;
-        Ok(Self { id, key })
+        Ok(Self { id, key, pem: pem.clone() })
     }
 }
 

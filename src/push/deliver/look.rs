@@ -24,6 +24,8 @@ pub(super) struct Ready {
     pub notification: Notification,
     /// What the phone will show by it.
     pub tells: Vec<Seq>,
+    /// Which of the items that were looked at.
+    pub place: usize,
 }
 
 /// What came of a look.
@@ -83,8 +85,10 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
         names: profiles.into_iter().filter_map(|profile| Some((profile.id, profile.display_name?))).collect(),
         registered: clearing.into_iter().zip(registered).collect(),
         looked: Looked::default(),
+        place: 0,
     };
-    for (item, on_screen) in items.iter().zip(screens.0) {
+    for (place, (item, on_screen)) in items.iter().zip(screens.0).enumerate() {
+        look.place = place;
         match (item, on_screen) {
             (_, OnScreen::Done) => {}
             (_, OnScreen::Later(due)) => {
@@ -172,6 +176,8 @@ struct Look<'a> {
     names: HashMap<UserId, String>,
     registered: HashMap<UserId, Vec<Device>>,
     looked: Looked,
+    /// Of the item that is looked at.
+    place: usize,
 }
 
 impl Look<'_> {
@@ -314,7 +320,7 @@ impl Look<'_> {
             priority: content.priority,
             expires_at: UNIX_EPOCH + Duration::from_millis(u64::try_from(expires.as_millis()).unwrap_or(0)),
         };
-        self.looked.ready.push(Ready { item: item.clone(), device, notification, tells });
+        self.looked.ready.push(Ready { item: item.clone(), device, notification, tells, place: self.place });
     }
 
     /// With it a notification extension acknowledges what it shows, and nothing else. A push without one rings all the same.

@@ -1,5 +1,6 @@
 //! Delivering: one lane a provider, so that a sick one starves nobody.
 
+mod group;
 mod item;
 mod look;
 mod ratio;
@@ -8,21 +9,21 @@ mod settle;
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::group::Group;
 use self::item::Item;
 use self::ratio::InvalidRatio;
-use super::job::Job;
 use super::provider::Provider;
 use super::stage::{Parts, Pause};
 use crate::queue::{PushConsumer, PushDelivery, PushLane, QueueError};
 use crate::telemetry::metrics::{self, ConsumeResult, ConsumedQueue, DeadReason};
 
-/// Jobs that are looked at together, and how many such groups are under way: one whose answers are slow holds up only itself.
+/// Jobs that are looked at together, and how many such groups at a time.
 const JOBS_A_GROUP: usize = 32;
-const GROUPS: usize = 16;
-const PREFETCH: u16 = 256;
+const LOOKS: usize = 4;
 
 /// One provider's lane.
 pub struct Lane {
@@ -43,7 +44,7 @@ impl Lane {
         let lane = Arc::new(self);
         let mut pause = Pause::default();
         while !stop.is_cancelled() {
-            let lost = match lane.parts.jobs.consume_push(lane.lane, PREFETCH).await {
+            let lost = match lane.parts.jobs.consume_push(lane.lane, lane.prefetch()).await {
                 Ok(mut consumer) => match lane.consume(&mut *consumer, &stop).await {
                     Ok(()) => return,
                     Err(error) => error,
@@ -57,65 +58,50 @@ impl Lane {
         }
     }
 
+    /// As many jobs as the provider is asked for at a time, and the next that are looked at meanwhile: what waits longer between the
+    /// look and the request is looked at too early.
+    fn prefetch(&self) -> u16 {
+        u16::try_from(self.parts.settings.concurrency + JOBS_A_GROUP).unwrap_or(u16::MAX)
+    }
+
+    /// Each job is acknowledged by itself, so that one whose answer is slow holds up no other.
     async fn consume(
         self: &Arc<Self>,
         consumer: &mut dyn PushConsumer,
         stop: &CancellationToken,
     ) -> Result<(), QueueError> {
-        let mut groups: JoinSet<Vec<u64>> = JoinSet::new();
+        let looks = Arc::new(Semaphore::new(LOOKS));
+        let mut groups = JoinSet::new();
+        // One message a job at most, and of jobs there are no more than are prefetched.
+        let (done, mut finished) = mpsc::channel::<u64>(usize::from(self.prefetch()));
         loop {
             let stopping = stop.is_cancelled();
-            if stopping && groups.is_empty() {
+            if stopping && groups.is_empty() && finished.is_empty() {
                 return Ok(());
             }
             tokio::select! {
-                Some(ended) = groups.join_next(), if !groups.is_empty() => match ended {
-                    Ok(tags) => {
-                        consumer.acknowledge(&tags).await?;
-                        let consumed = &self.parts.metrics.queues.consumed_messages_total;
-                        consumed.get(self.queue_label(), ConsumeResult::Stored).inc_by(tags.len() as u64);
+                Some(tag) = finished.recv() => {
+                    let mut tags = vec![tag];
+                    while let Ok(tag) = finished.try_recv() {
+                        tags.push(tag);
                     }
+                    consumer.acknowledge(&tags).await?;
+                    let consumed = &self.parts.metrics.queues.consumed_messages_total;
+                    consumed.get(self.queue_label(), ConsumeResult::Stored).inc_by(tags.len() as u64);
+                }
+                Some(ended) = groups.join_next(), if !groups.is_empty() => {
                     // Not acknowledged: the next consumer gets its jobs.
-                    Err(error) => tracing::error!(%error, "push.group"),
-                },
-                () = stop.cancelled(), if !stopping => {}
-                deliveries = consumer.receive(JOBS_A_GROUP), if !stopping && groups.len() < GROUPS => {
-                    groups.spawn(Arc::clone(self).group(deliveries?, stop.clone()));
-                }
-            }
-        }
-    }
-
-    /// Delivers some jobs; answers those that are done with, whatever became of them.
-    async fn group(self: Arc<Self>, deliveries: Vec<PushDelivery>, stop: CancellationToken) -> Vec<u64> {
-        let mut items = Vec::new();
-        for delivery in &deliveries {
-            match Job::decode(&delivery.payload) {
-                Ok(job) => items.extend(Item::of(job)),
-                Err(error) => {
-                    tracing::error!(%error, lane = self.lane.queue(), "push.poison");
-                    let payload = delivery.payload.clone();
-                    if !self.bury(payload, &error.to_string(), DeadReason::Undecodable, &stop).await {
-                        return Vec::new();
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "push.group");
                     }
                 }
+                () = stop.cancelled(), if !stopping => {}
+                (look, deliveries) = next(&looks, consumer), if !stopping => {
+                    let group = Group { lane: Arc::clone(self), deliveries: deliveries?, done: done.clone() };
+                    groups.spawn(group.run(look, stop.clone()));
+                }
             }
         }
-        let mut pause = Pause::default();
-        let looked = loop {
-            match look::again(&self, &items).await {
-                Ok(looked) => break looked,
-                Err(error) => tracing::warn!(%error, "push.look_again"),
-            }
-            if !pause.wait(&stop).await {
-                return Vec::new();
-            }
-        };
-        self.parts.trace(&looked.traces).await;
-        if !self.parts.put(looked.jobs, &stop).await || !self.send(looked.ready, &stop).await {
-            return Vec::new();
-        }
-        deliveries.iter().map(|delivery| delivery.tag).collect()
     }
 
     async fn bury(
@@ -143,4 +129,14 @@ impl Lane {
     fn provider_label(&self) -> metrics::Provider {
         super::providers::label(self.lane)
     }
+}
+
+/// Room for a look, and then what is to be looked at. Cancel-safe.
+async fn next(
+    looks: &Arc<Semaphore>,
+    consumer: &mut dyn PushConsumer,
+) -> (Option<OwnedSemaphorePermit>, Result<Vec<PushDelivery>, QueueError>) {
+    // It fails only once the semaphore is closed, which nobody does.
+    let look = Arc::clone(looks).acquire_owned().await.ok();
+    (look, consumer.receive(JOBS_A_GROUP).await)
 }

@@ -13,18 +13,24 @@ use crate::telemetry::metrics::PushDecision;
 const TOGETHER: usize = 64;
 
 impl Lane {
-    /// Sends all of these and settles each answer; `false` when the stage stopped before all were.
-    pub(super) async fn send(&self, ready: Vec<Ready>, stop: &CancellationToken) -> bool {
+    /// Sends all of these and settles each answer, and tells `settled` of it; less than all only when the stage stops before.
+    pub(super) async fn send(
+        &self,
+        ready: Vec<Ready>,
+        stop: &CancellationToken,
+        mut settled: impl FnMut(&Ready),
+    ) {
         let first = ready.iter().filter(|ready| ready.item.attempts() == 0).count();
         self.parts.metrics.push.push_decisions_total.get(PushDecision::Sent).inc_by(first as u64);
         // The provider's own limits are shared by all groups; this one only bounds what one group waits for.
         let answers = stream::iter(ready).map(|ready| self.ask(ready));
         let mut answers = answers.buffer_unordered(self.parts.settings.concurrency).ready_chunks(TOGETHER);
-        let mut all = true;
         while let Some(answered) = answers.next().await {
-            all &= self.settle(answered, stop).await;
+            if !self.settle(&answered, stop).await {
+                return;
+            }
+            answered.iter().for_each(|answered| settled(&answered.ready));
         }
-        all
     }
 
     async fn ask(&self, ready: Ready) -> Answered {

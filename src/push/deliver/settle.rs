@@ -27,11 +27,11 @@ const ANSWER_CHARS: usize = 500;
 
 impl Lane {
     /// `false` when the stage stopped before everything that follows was safe.
-    pub(super) async fn settle(&self, answers: Vec<Answered>, stop: &CancellationToken) -> bool {
+    pub(super) async fn settle(&self, answers: &[Answered], stop: &CancellationToken) -> bool {
         let now = Timestamp::now();
-        self.note_delivered(&answers).await;
+        self.note_delivered(answers).await;
         let (mut retries, mut traces, mut all) = (Vec::new(), Vec::new(), true);
-        for answered in &answers {
+        for answered in answers {
             let Answered { ready, delivery } = answered;
             let item = &ready.item;
             self.count(answered, now);
@@ -99,6 +99,7 @@ impl Lane {
             Outcome::Delivered => PushResult::Delivered,
             Outcome::TokenInvalid { .. } => PushResult::InvalidToken,
             Outcome::Quarantine { .. } => PushResult::Quarantined,
+            Outcome::Retry { .. } if answered.delivery.credential => PushResult::Credential,
             Outcome::Retry { .. } => PushResult::Retry,
             Outcome::Rejected { .. } => PushResult::Rejected,
         };

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,14 +24,15 @@ pub(super) struct Apns {
     key_id: &'static str,
     team_id: &'static str,
     topics: Vec<String>,
-    last_token: Mutex<LastToken>,
+    tokens: Mutex<Tokens>,
 }
 
 #[derive(Default)]
-struct LastToken {
-    /// The verified token, so that its signature is checked once.
-    text: String,
-    iat: u64,
+struct Tokens {
+    /// Those that were accepted within their hour and when they were signed, so that a signature is checked once.
+    accepted: HashMap<String, u64>,
+    /// When the newest was signed.
+    newest: Option<u64>,
     /// It was refused, so a new one is expected early.
     refused: bool,
 }
@@ -53,7 +55,7 @@ impl Apns {
             key_id,
             team_id,
             topics: options.topics.clone(),
-            last_token: Mutex::default(),
+            tokens: Mutex::default(),
         })
     }
 
@@ -88,14 +90,13 @@ impl Apns {
             _ => return Err(Refusal(403, "InvalidProviderToken")),
         };
         let now = self.world.unix_now();
-        let mut last = self.last_token.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.text == token && !token.is_empty() {
-            return if now.saturating_sub(last.iat) > TOKEN_LIFE {
-                last.refused = true;
-                Err(Refusal(403, "ExpiredProviderToken"))
-            } else {
-                Ok(())
-            };
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(iat) = tokens.accepted.get(token).copied() {
+            if now.saturating_sub(iat) <= TOKEN_LIFE {
+                return Ok(());
+            }
+            tokens.refused = true;
+            return Err(Refusal(403, "ExpiredProviderToken"));
         }
         let iat = self.verify(token).ok_or(Refusal(403, "InvalidProviderToken"))?;
         if iat > now + 60 {
@@ -104,12 +105,14 @@ impl Apns {
         if now.saturating_sub(iat) > TOKEN_LIFE {
             return Err(Refusal(403, "ExpiredProviderToken"));
         }
-        let early = iat < last.iat + RENEW_AT_MOST_EVERY;
-        if !last.text.is_empty() && early && !last.refused {
+        let early = tokens.newest.is_some_and(|newest| iat < newest + RENEW_AT_MOST_EVERY);
+        if early && !tokens.refused {
             return Err(Refusal(429, "TooManyProviderTokenUpdates"));
         }
         self.world.count_provider_token();
-        *last = LastToken { text: token.to_owned(), iat, refused: false };
+        tokens.accepted.retain(|_, signed| now.saturating_sub(*signed) <= 2 * TOKEN_LIFE);
+        tokens.accepted.insert(token.to_owned(), iat);
+        (tokens.newest, tokens.refused) = (Some(iat), false);
         Ok(())
     }
 
@@ -175,7 +178,7 @@ impl Answers for Apns {
         let reason = reason.unwrap_or(usual);
         if reason.ends_with("ProviderToken") {
             // Whoever is told so may come with a new token before 20 minutes are over.
-            self.last_token.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
+            self.tokens.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
         }
         if status == 410 {
             return gone(reason, self.world.now());

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use reqwest::StatusCode;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::push::provider::{Outcome, Reply};
 
@@ -15,39 +15,43 @@ pub(super) enum Verdict {
     },
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Body {
-    error: Problem,
-}
+const UNREGISTERED: &str = "UNREGISTERED";
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+/// Whatever is not as it should be counts as missing: the rest of the answer still counts.
 struct Problem {
+    /// Firebase's own code, else the one that all of Google's services have.
+    code: String,
     message: String,
-    status: String,
-    details: Vec<Detail>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Detail {
-    error_code: Option<String>,
+impl Problem {
+    fn parse(text: &str) -> Self {
+        let json: Value = serde_json::from_str(text).unwrap_or_default();
+        let error = &json["error"];
+        let own = error["details"].as_array().into_iter().flatten().find_map(|one| one["errorCode"].as_str());
+        let code = match (own, error["status"].as_str()) {
+            (Some(own), _) => own,
+            // In Google's words the same; an address that it does not know gets no JSON.
+            (None, Some("NOT_FOUND")) => UNREGISTERED,
+            (None, general) => general.unwrap_or_default(),
+        };
+        let code = code.to_owned();
+        Self { code, message: error["message"].as_str().unwrap_or_default().to_owned() }
+    }
 }
 
 /// Reads Google's answer by the table in the design of push.
 pub(super) fn read(reply: &Reply, now: SystemTime) -> Verdict {
     // A body that is no JSON comes from something between us and Google; the status still counts.
-    let problem = serde_json::from_str::<Body>(&reply.body).unwrap_or_default().error;
-    let code = problem.details.into_iter().find_map(|detail| detail.error_code).unwrap_or(problem.status);
-    let reason = match (code.is_empty(), problem.message.is_empty()) {
+    let Problem { code, message } = Problem::parse(&reply.body);
+    let reason = match (code.is_empty(), message.is_empty()) {
         (true, _) => format!("status {}", reply.status.as_u16()),
         (false, true) => code.clone(),
-        (false, false) => format!("{code}: {}", problem.message),
+        (false, false) => format!("{code}: {message}"),
     };
     let outcome = match (reply.status, code.as_str()) {
-        (StatusCode::OK, _) => Outcome::Delivered,
-        (StatusCode::NOT_FOUND, "UNREGISTERED") => Outcome::token_invalid(reason),
+        (status, _) if status.is_success() => Outcome::Delivered,
+        (StatusCode::NOT_FOUND, UNREGISTERED) => Outcome::token_invalid(reason),
         (StatusCode::FORBIDDEN, "SENDER_ID_MISMATCH") => Outcome::quarantine(reason),
         (StatusCode::UNAUTHORIZED, _) => return Verdict::RenewToken { reason },
         _ if reply.is_transient() => Outcome::Retry { after: reply.retry_after(now), reason },

@@ -47,6 +47,13 @@ struct LastFailure {
     at: SystemTime,
     reason: String,
     after: Option<Duration>,
+    refused: bool,
+}
+
+impl LastFailure {
+    fn error(&self) -> ProviderError {
+        ProviderError::AccessToken { reason: self.reason.clone(), after: self.after, refused: self.refused }
+    }
 }
 
 impl AccessTokens {
@@ -70,8 +77,7 @@ impl AccessTokens {
         if let Some(failure) = last_failure.as_ref()
             && now.duration_since(failure.at).unwrap_or_default() < FAILURE_STANDS
         {
-            let (reason, after) = (failure.reason.clone(), failure.after);
-            return Err(ProviderError::AccessToken { reason, after });
+            return Err(failure.error());
         }
         match self.fetch(account, now).await {
             Ok(mut token) => {
@@ -82,11 +88,12 @@ impl AccessTokens {
                 Ok(token)
             }
             Err(error) => {
-                let after = match &error {
-                    ProviderError::AccessToken { after, .. } => *after,
-                    _ => None,
+                let (reason, after) = match &error {
+                    ProviderError::AccessToken { reason, after, .. } => (reason.clone(), *after),
+                    other => (other.to_string(), None),
                 };
-                *last_failure = Some(LastFailure { at: now, reason: error.to_string(), after });
+                let refused = error.is_of_credential();
+                *last_failure = Some(LastFailure { at: now, reason, after, refused });
                 Err(error)
             }
         }
@@ -120,15 +127,16 @@ impl AccessTokens {
             .body(body);
         let reply = exchange(request).await.map_err(|failure| {
             let (Failure::Lost(reason) | Failure::Unsendable(reason)) = failure;
-            ProviderError::AccessToken { reason, after: None }
+            ProviderError::AccessToken { reason, after: None, refused: false }
         })?;
         let after = reply.retry_after(now);
         if !reply.status.is_success() {
             let reason = format!("status {}: {}", reply.status.as_u16(), reply.body);
-            return Err(ProviderError::AccessToken { reason, after });
+            return Err(ProviderError::AccessToken { reason, after, refused: !reply.is_transient() });
         }
-        let granted: Granted = serde_json::from_str(&reply.body)
-            .map_err(|error| ProviderError::AccessToken { reason: error.to_string(), after })?;
+        let granted: Granted = serde_json::from_str(&reply.body).map_err(|error| {
+            ProviderError::AccessToken { reason: error.to_string(), after, refused: false }
+        })?;
         Ok(AccessToken {
             text: granted.access_token,
             project_id: account.project_id.clone(),
@@ -145,7 +153,8 @@ pub(super) fn unavailable(error: &ProviderError) -> Delivery {
         ProviderError::AccessToken { after, .. } => *after,
         _ => None,
     };
-    Delivery::unasked(Outcome::Retry { after, reason: error.to_string() })
+    let delivery = Delivery::unasked(Outcome::Retry { after, reason: error.to_string() });
+    if error.is_of_credential() { delivery.of_credential() } else { delivery }
 }
 
 #[derive(Deserialize)]

@@ -91,7 +91,7 @@ impl Fcm {
             match answer::read(&reply, (self.clock)()) {
                 Verdict::Final(outcome) => return reply.delivery(outcome),
                 Verdict::RenewToken { reason } if refused.is_some() => {
-                    return reply.delivery(Outcome::retry(reason));
+                    return reply.delivery(Outcome::retry(reason)).of_credential();
                 }
                 Verdict::RenewToken { .. } => refused = Some(token),
             }

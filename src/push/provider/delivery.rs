@@ -6,6 +6,8 @@ pub struct Delivery {
     pub outcome: Outcome,
     /// `None` when the provider was not reached, or need not be.
     pub answer: Option<Answer>,
+    /// It is who we are that was not accepted, or could not be shown: a credential is for the operator to repair.
+    pub credential: bool,
 }
 
 /// The provider's answer as it came, the body cut at 4 KiB.
@@ -73,6 +75,11 @@ impl Outcome {
 impl Delivery {
     /// An outcome that no provider was asked for.
     pub(in crate::push) fn unasked(outcome: Outcome) -> Self {
-        Self { outcome, answer: None }
+        Self { outcome, answer: None, credential: false }
+    }
+
+    /// The same, and the credential is at fault.
+    pub(in crate::push) fn of_credential(self) -> Self {
+        Self { credential: true, ..self }
     }
 }

@@ -19,7 +19,7 @@ pub(in crate::push) struct Reply {
 impl Reply {
     pub fn delivery(&self, outcome: Outcome) -> Delivery {
         let answer = Answer { status: self.status.as_u16(), body: self.body.clone() };
-        Delivery { outcome, answer: Some(answer) }
+        Delivery { outcome, answer: Some(answer), credential: false }
     }
 
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {

@@ -13,6 +13,7 @@ mod exchange;
 mod notification;
 mod retry_after;
 mod secret;
+mod shared;
 mod watched;
 
 use std::time::SystemTime;
@@ -27,6 +28,8 @@ pub use notification::{
     notification_id,
 };
 pub use secret::Secret;
+pub(in crate::push) use shared::Seal;
+pub use shared::SharedCredentials;
 pub use watched::{Source, Watched};
 
 /// One push service.

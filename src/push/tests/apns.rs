@@ -78,6 +78,25 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_in_apples_words_still_counts_by_its_status() {
+    let bench = Bench::start().await;
+    let apns = bench.apns();
+    let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    for (status, body, label) in [
+        (200, "{\"ok\": true}", "delivered"),
+        (410, "", "token_invalid"),
+        (410, r#"{"reason": "Unregistered", "timestamp": "yesterday"}"#, "token_invalid"),
+        (400, r#"{"reason": "DeviceTokenNotForTopic", "timestamp": null}"#, "quarantined"),
+        (503, "<html>", "retry"),
+        (400, "", "rejected"),
+    ] {
+        let fault = Fault::Answer { status, reason: None, retry_after: None, body: Some(body.to_owned()) };
+        bench.fake.fault(Service::Apns, Rule::once(fault));
+        assert_eq!(apns.deliver(&push).await.outcome.label(), label, "{status} {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_after_may_be_a_date() {
     let bench = Bench::start().await;
     let date = httpdate::fmt_http_date(bench.clock.now() + Duration::from_secs(90));

@@ -1,9 +1,14 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
+
 use super::support::*;
+use crate::fanout::FanoutError;
 use crate::push::apns::{Apns, Authentication};
 use crate::push::fake::{Fault, Rule, Service};
-use crate::push::provider::{Platform, Provider as _, Source};
+use crate::push::provider::{Platform, Provider as _, SharedCredentials, Source};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -69,6 +74,82 @@ async fn many_pushes_that_are_refused_together_share_one_renewal() {
     all.iter().for_each(assert_delivered);
     assert_eq!(bench.fake.requests(Service::Apns), 21);
     assert_eq!(bench.fake.provider_tokens(), 2);
+}
+
+#[tokio::test]
+async fn processes_and_their_restarts_share_one_token_and_its_renewals() {
+    let bench = Bench::start().await;
+    let kept: Arc<dyn SharedCredentials> = Arc::new(Kept::default());
+    let started = || bench.apns().sharing(Arc::clone(&kept));
+    let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    // One that was killed, and two that run.
+    assert_delivered(&started().deliver(&push).await);
+    bench.clock.pass(MINUTE);
+    let (one, other) = (started(), started());
+    assert_delivered(&one.deliver(&push).await);
+    assert_delivered(&other.deliver(&push).await);
+    assert_eq!(bench.fake.provider_tokens(), 1);
+
+    bench.clock.pass(50 * MINUTE);
+    let both = futures_util::future::join(one.deliver(&push), other.deliver(&push)).await;
+    [both.0, both.1].iter().for_each(assert_delivered);
+    assert_eq!(bench.fake.provider_tokens(), 2);
+
+    bench.clock.pass(MINUTE);
+    bench.fake.fault(Service::Apns, Rule::once(Fault::reason(403, "ExpiredProviderToken")));
+    assert_delivered(&one.deliver(&push).await);
+    for apns in [&one, &other, &started()] {
+        assert_delivered(&apns.deliver(&push).await);
+    }
+    assert_eq!(bench.fake.provider_tokens(), 3);
+}
+
+#[tokio::test]
+async fn a_process_that_signed_for_itself_takes_the_token_of_the_others_when_apple_wants_no_more_of_them() {
+    let bench = Bench::start().await;
+    let kept: Arc<dyn SharedCredentials> = Arc::new(Kept::default());
+    let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    let late = bench.apns().sharing(Arc::new(Away(AtomicBool::new(true), Arc::clone(&kept))));
+    assert_delivered(&bench.apns().sharing(Arc::clone(&kept)).deliver(&push).await);
+    assert_delivered(&late.deliver(&push).await);
+    assert_eq!(bench.fake.provider_tokens(), 1);
+    // Nothing is shared: refused, and it says that the credential is why.
+    let alone = bench.apns().deliver(&push).await;
+    assert_eq!(told(&alone).1, "TooManyProviderTokenUpdates");
+    assert!(alone.credential);
+}
+
+/// Away the first time that it is asked.
+struct Away(AtomicBool, Arc<dyn SharedCredentials>);
+
+#[async_trait::async_trait]
+impl SharedCredentials for Away {
+    async fn load(&self, name: &str) -> Result<Option<Bytes>, FanoutError> {
+        if self.0.swap(false, Ordering::Relaxed) {
+            return Err(FanoutError::Unavailable { message: "away".to_owned(), source: None });
+        }
+        self.1.load(name).await
+    }
+
+    async fn swap(&self, _: &str, _: Option<Bytes>, _: Bytes, _: Duration) -> Result<bool, FanoutError> {
+        panic!("what others share is not overwritten")
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_in_the_second_of_its_signing_is_followed_by_one_of_a_later_second() {
+    let bench = Bench::start().await;
+    let apns = bench.apns();
+    let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    bench.fake.fault(Service::Apns, Rule::once(Fault::reason(403, "InvalidProviderToken")));
+    let began = std::time::Instant::now();
+    assert_delivered(&apns.deliver(&push).await);
+    assert!(
+        began.elapsed() >= Duration::from_millis(900),
+        "signed in the same second: {:?}",
+        began.elapsed()
+    );
+    assert_eq!(bench.fake.requests(Service::Apns), 2);
 }
 
 #[tokio::test]

@@ -66,6 +66,22 @@ async fn every_answer_becomes_the_outcome_of_the_table() {
         assert_eq!((told_label, told_after), (label, after), "{fault:?}");
         assert!(reason.starts_with(code), "{reason}");
     }
+    // Google's general words only, and none at all.
+    for (status, body, label) in [
+        (
+            404,
+            r#"{"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}}"#,
+            "token_invalid",
+        ),
+        (404, "<html>404</html>", "rejected"),
+        (404, r#"{"error": "not_found"}"#, "rejected"),
+        (503, "", "retry"),
+        (429, r#"{"error": {"message": null, "details": [7, {}]}}"#, "retry"),
+    ] {
+        let fault = Fault::Answer { status, reason: None, retry_after: None, body: Some(body.to_owned()) };
+        bench.fake.fault(Service::Fcm, Rule::once(fault));
+        assert_eq!(fcm.deliver(&push).await.outcome.label(), label, "{status} {body}");
+    }
     assert_delivered(&fcm.deliver(&push).await);
     bench.fake.uninstall("phone-1").expect("a phone");
     assert_eq!(fcm.deliver(&push).await.outcome.label(), "token_invalid");
@@ -102,7 +118,8 @@ async fn a_refused_access_token_is_renewed_once_for_all_who_were_refused() {
     // Refused for ever: the push waits, and Google is not asked for a token again each time.
     bench.fake.fault(Service::Fcm, Rule::always(Fault::status(401)));
     for _ in 0..3 {
-        assert_eq!(fcm.deliver(&push).await.outcome.label(), "retry");
+        let delivery = fcm.deliver(&push).await;
+        assert_eq!((delivery.outcome.label(), delivery.credential), ("retry", true));
     }
     assert!(bench.fake.requests(Service::FcmToken) <= 3);
 }
@@ -117,6 +134,7 @@ async fn without_an_access_token_a_push_waits_and_the_others_share_the_failure()
     for delivery in &all {
         let (label, _, after) = told(delivery);
         assert_eq!((label, after), ("retry", Some(Duration::from_secs(4))));
+        assert!(!delivery.credential, "Google is busy, our key is good");
     }
     assert_eq!(bench.fake.requests(Service::FcmToken), 1);
     bench.fake.clear_faults();
@@ -166,8 +184,9 @@ async fn a_rotated_service_account_is_used_without_a_restart() {
     settings.projects[0].service_account = Source::File(path.clone());
     let fcm = Fcm::with_clock(settings, bench.clock.clock()).expect("FCM").looking_always();
     let push = bench.notification(Platform::Fcm, "phone-1", 9, "lunch?");
-    let (label, reason, _) = told(&fcm.deliver(&push).await);
-    assert_eq!(label, "retry");
+    let delivery = fcm.deliver(&push).await;
+    let (label, reason, _) = told(&delivery);
+    assert_eq!((label, delivery.credential), ("retry", true));
     assert!(reason.contains("invalid_grant"), "{reason}");
 
     std::fs::write(&path, right.to_string()).expect("write");

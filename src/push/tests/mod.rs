@@ -5,7 +5,8 @@ mod apns_credential;
 mod connections;
 mod control;
 mod fcm;
-mod measure;
 mod proxy;
 mod support;
 mod webpush;
+
+pub(in crate::push) use support::Kept;

@@ -1,19 +1,21 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::fanout::FanoutError;
 use crate::push::apns::{Apns, Authentication, Settings as ApnsSettings};
 use crate::push::fake::{self, Handle, Options};
 use crate::push::fcm::{Fcm, Settings as FcmSettings};
 use crate::push::payload::{Occasion, ServerPush, Style, Why, build};
 use crate::push::provider::{
-    Clock, Delivery, Environment, HttpSettings, Kind, Notification, Outcome, Platform, Secret, Source,
-    Target, notification_id,
+    Clock, Delivery, Environment, HttpSettings, Kind, Notification, Outcome, Platform, Secret,
+    SharedCredentials, Source, Target, notification_id,
 };
 use crate::push::webpush::{Settings as WebPushSettings, WebPush};
 
@@ -38,6 +40,32 @@ impl ManualClock {
 
     pub fn pass(&self, time: Duration) {
         self.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+}
+
+/// What processes share, without anything that outlives this one.
+#[derive(Default)]
+pub struct Kept(Mutex<BTreeMap<String, Bytes>>);
+
+#[async_trait::async_trait]
+impl SharedCredentials for Kept {
+    async fn load(&self, name: &str) -> Result<Option<Bytes>, FanoutError> {
+        Ok(self.0.lock().expect("no panic").get(name).cloned())
+    }
+
+    async fn swap(
+        &self,
+        name: &str,
+        old: Option<Bytes>,
+        new: Bytes,
+        _: Duration,
+    ) -> Result<bool, FanoutError> {
+        let mut kept = self.0.lock().expect("no panic");
+        let same = kept.get(name) == old.as_ref();
+        if same {
+            kept.insert(name.to_owned(), new);
+        }
+        Ok(same)
     }
 }
 

@@ -86,7 +86,7 @@ impl Provider for WebPush {
         let origin = subscription.endpoint.origin().ascii_serialization();
         let authorization = match self.vapid.header(&origin) {
             Ok(header) => header,
-            Err(error) => return Delivery::unasked(Outcome::retry(error.to_string())),
+            Err(error) => return Delivery::unasked(Outcome::retry(error.to_string())).of_credential(),
         };
         let now = (self.clock)();
         let request = self

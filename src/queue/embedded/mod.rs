@@ -4,6 +4,7 @@
 //! dead letters and the jobs of the push stage, is in SQLite.
 
 mod consumer;
+mod credentials;
 mod dead;
 mod lane;
 mod push;

@@ -77,6 +77,6 @@ fn get(connection: &Connection, key: &ScreenKey, now: Timestamp) -> Result<Optio
     Ok(state.optional()?.map(Bytes::from))
 }
 
-fn unavailable(error: DatabaseError) -> FanoutError {
+pub(super) fn unavailable(error: DatabaseError) -> FanoutError {
     FanoutError::Unavailable { message: "the queue's file".to_owned(), source: Some(Box::new(error)) }
 }

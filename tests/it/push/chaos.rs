@@ -1,12 +1,13 @@
 //! Worker and push stage are killed again and again under load, and the provider is in a bad mood: what do the phones show?
 //!
-//! Short as part of `make test`; `make chaos-push` sets `TIDINGS_CHAOS=long`.
+//! Short with a fixed seed as part of `make test`; `make chaos-push` sets `TIDINGS_CHAOS=long` and takes the seed from the clock.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tidings::push::fake::{Fault, Phone, Rule, Service};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use super::scene::Scene;
 use crate::support::client::Client;
 
 struct Form {
+    seed: u64,
     messages: usize,
     /// Of each third.
     users: usize,
@@ -24,9 +26,11 @@ struct Form {
 
 fn form() -> Form {
     if std::env::var("TIDINGS_CHAOS").is_ok_and(|form| form == "long") {
-        Form { messages: 10_000, users: 100, pace: 15.0 }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let seed = std::env::var("TIDINGS_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok());
+        Form { seed: seed.unwrap_or(now.as_secs()), messages: 10_000, users: 100, pace: 15.0 }
     } else {
-        Form { messages: 450, users: 10, pace: 5.0 }
+        Form { seed: 7, messages: 450, users: 10, pace: 5.0 }
     }
 }
 
@@ -46,13 +50,17 @@ struct Third {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice() {
     let form = form();
+    let mut random = StdRng::seed_from_u64(form.seed);
+    println!("chaos-push: seed {}, {} messages to 3 x {} users", form.seed, form.messages, form.users);
     let settings =
         [("push__ack_deadline", "10s"), ("worker__lease_ttl", "3s"), ("worker__lease_interval", "1s")];
     let mut scene = Scene::roles(&settings).await;
     let (offline, silent) = (third(&scene, "offline", &form).await, third(&scene, "silent", &form).await);
     let polite = third(&scene, "polite", &form).await;
-    for (fault, share) in [(Fault::status(429), 0.05), (Fault::status(503), 0.05), (Fault::Reset, 0.02)] {
-        scene.fake.fault(Service::Fcm, Rule::share(fault, share));
+    for service in [Service::Apns, Service::Fcm, Service::Webpush] {
+        for (fault, share) in [(Fault::status(429), 0.05), (Fault::status(503), 0.05), (Fault::Reset, 0.02)] {
+            scene.fake.fault(service, Rule::share(fault, share));
+        }
     }
     let mut sockets = Vec::new();
     for (third, acknowledges) in [(&silent, false), (&polite, true)] {
@@ -66,15 +74,17 @@ async fn kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice() {
     let load = tokio::spawn(load(scene.here(), everybody, form.messages, form.pace));
     let mut kills = 0;
     while !load.is_finished() {
-        tokio::time::sleep(Duration::from_secs_f64(rand::rng().random_range(PAUSE))).await;
+        tokio::time::sleep(Duration::from_secs_f64(random.random_range(PAUSE))).await;
         let victims = scene.behind().count();
         if let Some(victim) = scene.behind().nth(kills % victims) {
             victim.kill();
-            tokio::time::sleep(Duration::from_secs_f64(rand::rng().random_range(DOWN))).await;
+            tokio::time::sleep(Duration::from_secs_f64(random.random_range(DOWN))).await;
             victim.restart();
             kills += 1;
         }
     }
+    // A socket that ended would make its user one who is offline.
+    assert!(sockets.iter().all(|socket| !socket.is_finished()), "a socket ended");
     let sent: BTreeMap<String, usize> = load.await.expect("everything was accepted");
     let began = Instant::now();
     for third in [&offline, &silent] {
@@ -107,9 +117,11 @@ async fn kills_of_worker_and_push_stage_lose_no_push_and_show_none_twice() {
         twice += phones.iter().filter(|phone| shows_twice(phone)).count();
     }
     println!(
-        "chaos-push: {kills} kills; whole {late:?} after the load ended; {twice} phones show something twice"
+        "chaos-push: {kills} kills; {:?} requests; whole {late:?} after the load ended; {twice} phones show something twice",
+        [Service::Apns, Service::Fcm, Service::Webpush].map(|service| scene.fake.requests(service)),
     );
     assert_eq!(twice, 0);
+    assert_eq!(scene.fake.provider_tokens(), 1, "all starts of all processes share a token");
     sockets.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -117,17 +129,26 @@ async fn third(scene: &Scene, name: &'static str, form: &Form) -> Third {
     let users: Vec<String> = (0..form.users).map(|number| format!("{name}-{number}")).collect();
     let mut phones = BTreeMap::new();
     for some in users.chunks(10) {
-        let tokens = join_all(some.iter().map(|user| scene.android(user, "phone"))).await;
+        let tokens = join_all(some.iter().map(|user| phone(scene, user))).await;
         phones.extend(some.iter().cloned().zip(tokens));
     }
     Third { name, phones }
 }
 
+/// A third of the users has a phone of Apple's, a third an Android phone, a third a browser.
+async fn phone(scene: &Scene, user: &str) -> String {
+    let number: usize = user.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
+    match number % 3 {
+        0 => scene.phone(user, "phone").await,
+        1 => scene.android(user, "phone").await,
+        _ => scene.browser(user, "phone").await,
+    }
+}
+
 /// Reads what comes until its socket ends.
 async fn listen(mut client: Client, acknowledges: bool) {
-    loop {
-        let message = client.expect("message").await;
-        if acknowledges {
+    while let Some(message) = client.next().await {
+        if acknowledges && message["type"] == "message" {
             let (conversation, seq) = (&message["conversation_id"], &message["seq"]);
             client.send(json!({"type": "ack", "conversation_id": conversation, "seq": seq})).await;
         }

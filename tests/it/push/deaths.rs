@@ -11,14 +11,18 @@ async fn a_kill_of_whatever_is_behind_loses_no_push_and_shows_none_twice(scene: 
     let mut phones = Vec::new();
     for user in ["bob", "cat", "dan"] {
         phones.push((user, scene.android(user, "phone").await));
+        // To Apple a process that comes back with a token of its own renews too often, and the fake says so too.
+        phones.push((user, scene.phone(user, "apple").await));
+        phones.push((user, scene.browser(user, "browser").await));
     }
-    // Android phones: to Apple a process that comes back within 20 minutes is one that renews its token too often, as the fake says too.
     // Slow answers, so that the kill finds pushes under way; sockets, so that it finds users who are waited for.
-    scene.fake.fault(Service::Fcm, Rule::always(Fault::Slow(200)));
+    for service in [Service::Apns, Service::Fcm, Service::Webpush] {
+        scene.fake.fault(service, Rule::always(Fault::Slow(200)));
+    }
     let (mut ann, _) = Client::login(scene.here(), "ann").await;
     let (_dan, _) = Client::login(scene.there(), "dan").await;
     for number in 1..=3 {
-        for (user, _) in &phones {
+        for user in ["bob", "cat", "dan"] {
             ann.say_to(user, &format!("{number}")).await;
         }
     }
@@ -35,4 +39,5 @@ async fn a_kill_of_whatever_is_behind_loses_no_push_and_shows_none_twice(scene: 
         texts.sort_unstable();
         assert_eq!(texts, ["1", "2", "3"], "{user}");
     }
+    assert_eq!(scene.fake.provider_tokens(), 1);
 }

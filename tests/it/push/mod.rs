@@ -5,8 +5,10 @@ mod burst;
 mod chaos;
 mod deaths;
 mod deciding;
+mod rate;
 mod scene;
 mod seeing;
+mod slow;
 
 use scene::Scene;
 

@@ -72,6 +72,14 @@ impl Scene {
         token
     }
 
+    /// A browser of this user; answers the name of its phone.
+    pub async fn browser(&self, user: &str, device: &str) -> String {
+        let made = self.fake.subscribe(None).expect("a browser can subscribe");
+        let token = made.subscription.to_string();
+        self.register(user, device, json!({"platform": "webpush", "token": token})).await;
+        made.phone
+    }
+
     pub async fn register(&self, user: &str, device: &str, body: Value) {
         // A user who has never been here is made by the first request.
         http(self.there(), user, Method::GET, "/v1/me", None).await;
@@ -152,19 +160,10 @@ pub async fn place(client: &mut Client, text: &str) -> (String, i64) {
 async fn fakes() -> (TempDir, Handle, Vec<(String, String)>) {
     let files = tempfile::tempdir().expect("a folder can be made");
     let fake = fake::run(Options::new(files.path())).await.expect("the fakes start");
-    let path = |path: &std::path::Path| path.to_str().expect("a name of text").to_owned();
-    let own = [
-        ("apns__base_url", fake.apns_url.clone()),
-        ("apns__key_file", path(&fake.files.apns_key)),
-        ("apns__key_id", fake.files.apns_key_id.clone()),
-        ("apns__team_id", fake.files.apns_team_id.clone()),
-        ("apns__ca_file", path(&fake.files.ca)),
-        ("fcm__base_url", fake.fcm_url.clone()),
-        ("fcm__service_account_file", path(&fake.files.fcm_service_account)),
-        ("fcm__ca_file", path(&fake.files.ca)),
-        ("push__ack_deadline", format!("{}ms", ACK_DEADLINE.as_millis())),
-    ];
-    (files, fake, own.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    let mut own: Vec<(String, String)> =
+        fake.settings.iter().map(|(name, value)| (name.replace('.', "__"), value.clone())).collect();
+    own.push(("push__ack_deadline".to_owned(), format!("{}ms", ACK_DEADLINE.as_millis())));
+    (files, fake, own)
 }
 
 fn merged<'a>(own: &'a [(String, String)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {

@@ -149,6 +149,17 @@ impl Client {
         }
     }
 
+    /// The next frame, however long it takes; `None` when the socket ended.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).ok(),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
     async fn read(&mut self) -> Result<Value, Option<CloseFrame>> {
         loop {
             let next = tokio::time::timeout(SOON, self.socket.next()).await;

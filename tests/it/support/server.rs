@@ -161,9 +161,11 @@ impl Server {
     }
 }
 
-/// The binary of this release; `TIDINGS_TEST_MIGRATOR` names that of the next one, to be tried on its schema.
-fn program(arguments: &[String]) -> std::path::PathBuf {
-    let other = std::env::var_os("TIDINGS_TEST_MIGRATOR").filter(|_| arguments[0] == "migrate");
+/// The binary of this release; `TIDINGS_TEST_MIGRATOR` names that of the next one, to be tried on its schema, and
+/// `TIDINGS_TEST_PROGRAM` one that was built otherwise, to be measured.
+pub fn program(arguments: &[String]) -> std::path::PathBuf {
+    let migrator = std::env::var_os("TIDINGS_TEST_MIGRATOR").filter(|_| arguments[0] == "migrate");
+    let other = migrator.or_else(|| std::env::var_os("TIDINGS_TEST_PROGRAM"));
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_tidings").into()).into()
 }
 

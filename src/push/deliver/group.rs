@@ -1,0 +1,81 @@
+//! Some jobs of a lane on their way from the queue to the provider's answers.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{Item, Lane, look};
+use crate::push::job::Job;
+use crate::push::stage::Pause;
+use crate::queue::PushDelivery;
+use crate::telemetry::metrics::DeadReason;
+
+/// Jobs that are looked at together. Each is done with by itself.
+pub(super) struct Group {
+    pub lane: Arc<Lane>,
+    pub deliveries: Vec<PushDelivery>,
+    /// Gets the tag of each job that is done with, whatever became of it.
+    pub done: mpsc::Sender<u64>,
+}
+
+impl Group {
+    /// Ends early, with jobs that are not done, only when the stage stops.
+    pub async fn run(self, look: Option<OwnedSemaphorePermit>, stop: CancellationToken) {
+        let (lane, mut items, mut jobs) = (&self.lane, Vec::new(), Vec::new());
+        for (job, delivery) in self.deliveries.iter().enumerate() {
+            match Job::decode(&delivery.payload) {
+                Ok(decoded) => items.extend(Item::of(decoded)),
+                Err(error) => {
+                    tracing::error!(%error, lane = lane.lane.queue(), "push.poison");
+                    let payload = delivery.payload.clone();
+                    if !lane.bury(payload, &error.to_string(), DeadReason::Undecodable, &stop).await {
+                        return;
+                    }
+                }
+            }
+            jobs.resize(items.len(), job);
+        }
+        let mut pause = Pause::default();
+        let looked = loop {
+            match look::again(lane, &items).await {
+                Ok(looked) => break looked,
+                Err(error) => tracing::warn!(%error, "push.look_again"),
+            }
+            if !pause.wait(&stop).await {
+                return;
+            }
+        };
+        drop(look);
+        lane.parts.trace(&looked.traces).await;
+        if !lane.parts.put(looked.jobs, &stop).await {
+            return;
+        }
+        let mut open = Open { left: vec![0; self.deliveries.len()], group: &self };
+        looked.ready.iter().for_each(|ready| open.left[jobs[ready.place]] += 1);
+        for job in 0..open.left.len() {
+            open.tell(job);
+        }
+        lane.send(looked.ready, &stop, |ready| open.answered(jobs[ready.place])).await;
+    }
+}
+
+/// How many answers each job waits for.
+struct Open<'a> {
+    left: Vec<usize>,
+    group: &'a Group,
+}
+
+impl Open<'_> {
+    fn answered(&mut self, job: usize) {
+        self.left[job] -= 1;
+        self.tell(job);
+    }
+
+    fn tell(&self, job: usize) {
+        if self.left[job] == 0 {
+            // Nobody listens any more when the connection to the queue was lost: then the job comes again. There is room for all jobs.
+            let _ = self.group.done.try_send(self.group.deliveries[job].tag);
+        }
+    }
+}

@@ -3,10 +3,15 @@
 mod answers;
 mod burst;
 mod chaos;
+mod clearing;
 mod deaths;
 mod deciding;
+mod leaving;
+mod repeats;
+mod restarts;
 mod scene;
 mod seeing;
+mod wishes;
 
 use scene::Scene;
 

@@ -210,6 +210,7 @@ async fn measure_cursors(store: &PostgresStore, admin: &tokio_postgres::Client) 
                     user_id: one,
                     read_seq: Seq::ZERO,
                     delivered_seq: Seq::new(1_000_000),
+                    seen_seq: Seq::ZERO,
                 }
             })
             .collect();

@@ -85,6 +85,8 @@ CREATE TABLE members (
     -- the texts up to read_seq
     read_texts       bigint NOT NULL DEFAULT 0,
     delivered_seq    bigint NOT NULL DEFAULT 0,
+    -- what a device acknowledged while somebody looked at it: no phone rings for it
+    seen_seq         bigint NOT NULL DEFAULT 0,
     -- null: the default
     notify           smallint,
     muted_until      bigint,
@@ -192,6 +194,7 @@ SELECT m.conversation_id, m.user_id, m.kind, m.role, m.notify, m.muted_until,
        greatest(m.history_from_seq, c.first_seq) AS first_seq,
        greatest(m.read_seq, sent.seq) AS read_seq,
        greatest(m.read_seq, sent.seq, m.delivered_seq) AS delivered_seq,
+       m.seen_seq,
        c.text_count - greatest(m.read_texts, sent.texts, c.expired_texts) AS unread,
        c.last_seq, c.text_count, c.title, c.created_at, c.member_count,
        -- of a direct conversation: the other user, and how far they have read by sending

@@ -64,6 +64,7 @@ CREATE TABLE public.members (
     read_seq bigint DEFAULT 0 NOT NULL,
     read_texts bigint DEFAULT 0 NOT NULL,
     delivered_seq bigint DEFAULT 0 NOT NULL,
+    seen_seq bigint DEFAULT 0 NOT NULL,
     notify smallint,
     muted_until bigint
 )
@@ -78,6 +79,7 @@ CREATE VIEW public.member_positions AS
     GREATEST(m.history_from_seq, c.first_seq) AS first_seq,
     GREATEST(m.read_seq, sent.seq) AS read_seq,
     GREATEST(m.read_seq, sent.seq, m.delivered_seq) AS delivered_seq,
+    m.seen_seq,
     (c.text_count - GREATEST(m.read_texts, sent.texts, c.expired_texts)) AS unread,
     c.last_seq,
     c.text_count,

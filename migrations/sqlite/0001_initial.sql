@@ -68,6 +68,8 @@ CREATE TABLE members (
     read_seq         INTEGER NOT NULL DEFAULT 0,
     read_texts       INTEGER NOT NULL DEFAULT 0,
     delivered_seq    INTEGER NOT NULL DEFAULT 0,
+    -- what a device acknowledged while somebody looked at it: no phone rings for it
+    seen_seq         INTEGER NOT NULL DEFAULT 0,
     notify           INTEGER,
     muted_until      INTEGER,
     PRIMARY KEY (conversation_id, user_id)
@@ -88,9 +90,10 @@ SELECT conversation_id, user_id, number, kind, title, created_at, last_seq, memb
        max(first_seq, history_from_seq) AS first_seq,
        read_seq,
        max(delivered_seq, read_seq) AS delivered_seq,
+       seen_seq,
        text_count - read_texts AS unread
 FROM (SELECT m.conversation_id, m.user_id, c.number, c.kind, c.title, c.created_at, c.last_seq, c.member_count, c.first_seq,
-             c.text_count, m.role, m.notify, m.muted_until, m.history_from_seq, m.delivered_seq,
+             c.text_count, m.role, m.notify, m.muted_until, m.history_from_seq, m.delivered_seq, m.seen_seq,
              max(m.read_seq, CASE m.user_id
                  WHEN c.low_user THEN c.low_sent_seq WHEN c.high_user THEN c.high_sent_seq ELSE 0 END) AS read_seq,
              max(m.read_texts, c.expired_texts, CASE m.user_id
@@ -163,6 +166,12 @@ CREATE TABLE push_traces (
     PRIMARY KEY (conversation_id, seq, user_id, device_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX push_traces_by_age ON push_traces (decided_at);
+
+-- Texts of which the push stage was not told yet: JSON, one row a batch, written with the batch. A row may outlive the telling.
+CREATE TABLE push_outbox (
+    id    INTEGER PRIMARY KEY,
+    texts BLOB NOT NULL
+) STRICT;
 
 -- relation: 0 contact, 1 block
 CREATE TABLE relations (

@@ -7,7 +7,7 @@ use super::Api;
 use crate::auth;
 use crate::gateway::Problem;
 use crate::gateway::access::Asking;
-use crate::model::{SessionId, UserId};
+use crate::model::{DeviceId, SessionId, UserId};
 use crate::protocol::ErrorCode;
 
 /// A user, or a backend that acts for one (`X-Tidings-User`).
@@ -16,6 +16,8 @@ pub struct Caller {
     pub user_id: UserId,
     /// Set when the token belongs to a sign-in of a built-in account.
     pub sign_in: Option<SessionId>,
+    /// The device that the token is bound to.
+    pub device_id: Option<DeviceId>,
     /// The application's backend asks.
     pub by_server: bool,
 }
@@ -44,7 +46,7 @@ impl FromRequestParts<Api> for Caller {
             let user_id = user.and_then(|user| UserId::parse(user).ok());
             let user_id = user_id.ok_or_else(|| Problem::bad_request("`X-Tidings-User` is no user id"))?;
             api.gateway.act_for(&user_id).await?;
-            return Ok(Self { user_id, sign_in: None, by_server: true });
+            return Ok(Self { user_id, sign_in: None, device_id: None, by_server: true });
         }
         let identity = api.gateway.verify(token).await.map_err(|rejected| rejected.problem())?;
         api.gateway.admit(&identity).await.map_err(|rejected| match rejected.problem() {
@@ -52,7 +54,12 @@ impl FromRequestParts<Api> for Caller {
             problem if problem.code == ErrorCode::NotFound => unauthenticated("there is no such user"),
             problem => problem,
         })?;
-        Ok(Self { user_id: identity.user_id, sign_in: identity.sign_in, by_server: false })
+        Ok(Self {
+            user_id: identity.user_id,
+            sign_in: identity.sign_in,
+            device_id: identity.device_id,
+            by_server: false,
+        })
     }
 }
 

@@ -5,16 +5,16 @@ use std::time::SystemTime;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::accounts::{SignedIn, password_problem};
 use super::caller::Caller;
-use super::extract::Json;
+use super::extract::{Json, Query};
 use crate::auth::{Grant, PasswordCheck};
 use crate::gateway::Problem;
 use crate::gateway::handshake::Arrival;
-use crate::model::{Event, EventBody, SessionId, Target, Timestamp, UserId};
+use crate::model::{DeviceId, Event, EventBody, SessionId, Target, Timestamp, UserId};
 use crate::protocol::ErrorCode;
 use crate::store::Session;
 
@@ -46,11 +46,24 @@ pub async fn create(
     Ok(axum::Json(api.sign_in(request.user_id).await?))
 }
 
-/// Signs out: the token ends, its sockets close, its device is unbound.
-#[utoipa::path(delete, path = "/v1/sessions", security(("user_token" = [])), responses((status = 204), (status = 400)))]
-pub async fn end(State(api): State<Api>, caller: Caller) -> Result<StatusCode, Problem> {
+#[derive(Deserialize, IntoParams)]
+pub struct SignOutQuery {
+    /// The device that is signed out, where the token is not that of a built-in account and names none itself. Without it, all of the
+    /// user's that belong to no sign-in.
+    device_id: Option<DeviceId>,
+}
+
+/// Signs out: the token of a built-in account ends and its sockets close, and pushes to its device end. Another token is good until it
+/// expires; signing out with it ends the pushes.
+#[utoipa::path(delete, path = "/v1/sessions", params(SignOutQuery), security(("user_token" = [])), responses((status = 204)))]
+pub async fn end(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<SignOutQuery>,
+) -> Result<StatusCode, Problem> {
     let Some(session) = caller.sign_in else {
-        return Err(Problem::bad_request("this token belongs to no sign-in of a built-in account"));
+        api.unbind(&caller.user_id, caller.device_id.or(query.device_id)).await?;
+        return Ok(StatusCode::NO_CONTENT);
     };
     api.gateway.store.end_session(&caller.user_id, session).await?;
     api.gateway
@@ -63,6 +76,23 @@ pub async fn end(State(api): State<Api>, caller: Caller) -> Result<StatusCode, P
 }
 
 impl Api {
+    /// Ends the pushes to this device of the user, or to all that belong to no sign-in.
+    async fn unbind(&self, user: &UserId, device: Option<DeviceId>) -> Result<(), Problem> {
+        let store = &self.gateway.store;
+        let devices = match device {
+            Some(device) => vec![device],
+            None => {
+                let devices = store.devices_of(std::slice::from_ref(user)).await?;
+                let free = devices.into_iter().flatten().filter(|device| device.session_id.is_none());
+                free.map(|device| device.device_id).collect()
+            }
+        };
+        for device in &devices {
+            store.remove_device(user, device).await?;
+        }
+        Ok(())
+    }
+
     /// A new sign-in of a user whose password was right.
     pub async fn sign_in(&self, user_id: UserId) -> Result<SignedIn, Problem> {
         let accounts = self.accounts()?;

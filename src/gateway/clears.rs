@@ -1,4 +1,4 @@
-//! What was read here goes from the reader's other phones: the push stage is told when one of them shows something of it.
+//! What was read here goes from the reader's other phones: the push stage is told when one of them shows something of it, or a badge.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,14 +33,18 @@ impl Gateway {
         if keys.is_empty() {
             return;
         }
-        let states = match pushing.board.load(&keys).await {
+        let badges = keys.iter().map(|key| ScreenKey::of_badges(key.user_id.clone()));
+        let both: Vec<ScreenKey> = keys.iter().cloned().chain(badges).collect();
+        let mut states = match pushing.board.load(&both).await {
             Ok(states) => states,
             Err(error) => return tracing::warn!(%error, "gateway.clear_phones"),
         };
+        let badges = states.split_off(keys.len().min(states.len()));
         let at_ms = Timestamp::now().as_millis();
         let mut jobs = Vec::new();
-        for ((key, seq), state) in keys.into_iter().zip(seqs).zip(states) {
-            if Screens::decode(state.as_deref()).showing(seq).is_empty() {
+        for ((key, seq), (state, badges)) in keys.into_iter().zip(seqs).zip(states.into_iter().zip(badges)) {
+            let shows = !Screens::decode(state.as_deref()).showing(seq).is_empty();
+            if !shows && !Screens::decode(badges.as_deref()).has_badge() {
                 continue;
             }
             let ScreenKey { user_id, conversation_id } = key;

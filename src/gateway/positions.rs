@@ -17,10 +17,26 @@ pub struct Positions(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    positions: HashMap<(ConversationId, UserId), (Seq, Seq)>,
+    positions: HashMap<(ConversationId, UserId), Furthest>,
     acknowledged: HashMap<(ConversationId, UserId, Option<DeviceId>, bool), Seq>,
     /// On which device it was read.
     readers: HashMap<(ConversationId, UserId), Option<DeviceId>>,
+}
+
+/// How far one user got in one conversation.
+#[derive(Debug, Clone, Copy, Default)]
+struct Furthest {
+    read: Seq,
+    delivered: Seq,
+    seen: Seq,
+}
+
+impl Furthest {
+    fn to(&mut self, other: Self) {
+        self.read = self.read.max(other.read);
+        self.delivered = self.delivered.max(other.delivered);
+        self.seen = self.seen.max(other.seen);
+    }
 }
 
 /// What is to be written now.
@@ -37,7 +53,7 @@ const TOGETHER: usize = 1000;
 
 impl Positions {
     pub fn read(&self, conversation_id: ConversationId, user: &UserId, device: Option<&DeviceId>, seq: Seq) {
-        self.note(conversation_id, user, |(read, delivered)| (read.max(seq), delivered.max(seq)));
+        self.note(conversation_id, user, Furthest { read: seq, delivered: seq, seen: Seq::ZERO });
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.readers.len() < LIMIT {
             waiting.readers.insert((conversation_id, user.clone()), device.cloned());
@@ -52,7 +68,19 @@ impl Positions {
         foreground: bool,
         seq: Seq,
     ) {
-        self.note(conversation_id, user, |(read, delivered)| (read, delivered.max(seq)));
+        let seen = if foreground { seq } else { Seq::ZERO };
+        self.note(conversation_id, user, Furthest { read: Seq::ZERO, delivered: seq, seen });
+        self.note_device(conversation_id, user, device, foreground, seq);
+    }
+
+    fn note_device(
+        &self,
+        conversation_id: ConversationId,
+        user: &UserId,
+        device: Option<&DeviceId>,
+        foreground: bool,
+        seq: Seq,
+    ) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.acknowledged.len() < LIMIT {
             let key = (conversation_id, user.clone(), device.cloned(), foreground);
@@ -61,25 +89,19 @@ impl Positions {
         }
     }
 
-    fn note(
-        &self,
-        conversation_id: ConversationId,
-        user: &UserId,
-        change: impl FnOnce((Seq, Seq)) -> (Seq, Seq),
-    ) {
+    fn note(&self, conversation_id: ConversationId, user: &UserId, reached: Furthest) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.positions.len() < LIMIT {
-            let known = waiting.positions.entry((conversation_id, user.clone())).or_default();
-            *known = change(*known);
+            waiting.positions.entry((conversation_id, user.clone())).or_default().to(reached);
         }
     }
 
     fn take(&self) -> Moved {
         let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let positions =
-            waiting.positions.into_iter().map(|((conversation_id, user_id), (read_seq, delivered_seq))| {
-                Position { conversation_id, user_id, read_seq, delivered_seq }
-            });
+        let positions = waiting.positions.into_iter().map(|((conversation_id, user_id), furthest)| {
+            let Furthest { read: read_seq, delivered: delivered_seq, seen: seen_seq } = furthest;
+            Position { conversation_id, user_id, read_seq, delivered_seq, seen_seq }
+        });
         let acknowledged = waiting.acknowledged.into_iter().map(
             |((conversation_id, user_id, device_id, foreground), seq)| Acknowledgement {
                 user_id,
@@ -96,9 +118,16 @@ impl Positions {
     /// Puts back what could not be written.
     fn put_back(&self, positions: &[Position]) {
         for position in positions {
-            self.note(position.conversation_id, &position.user_id, |(read, delivered)| {
-                (read.max(position.read_seq), delivered.max(position.delivered_seq))
-            });
+            let Position { read_seq: read, delivered_seq: delivered, seen_seq: seen, .. } = *position;
+            self.note(position.conversation_id, &position.user_id, Furthest { read, delivered, seen });
+        }
+    }
+
+    /// Puts back what devices acknowledged and the fan-out could not take: their phones would ring for it.
+    fn put_back_acknowledged(&self, acknowledged: &[Acknowledgement]) {
+        for one in acknowledged {
+            let device = one.device_id.as_ref();
+            self.note_device(one.conversation_id, &one.user_id, device, one.foreground, one.seq);
         }
     }
 }
@@ -124,6 +153,7 @@ impl Gateway {
             && let Err(error) = self.fanout.acknowledge(&acknowledged).await
         {
             tracing::warn!(%error, "gateway.acknowledge");
+            self.positions.put_back_acknowledged(&acknowledged);
         }
         for some in positions.chunks(TOGETHER) {
             match self.store.advance(some).await {
@@ -176,5 +206,28 @@ impl Gateway {
         if let Err(error) = self.fanout.publish(events).await {
             tracing::warn!(%error, "gateway.receipts");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_fan_out_could_not_take_is_said_again_with_what_came_since() {
+        let positions = Positions::default();
+        let (id, bob) = (ConversationId::new(), UserId::parse("bob").unwrap());
+        let phone = DeviceId::parse("phone").unwrap();
+        positions.acknowledged(id, &bob, Some(&phone), false, Seq::new(3));
+        let Moved { positions: moved, acknowledged, .. } = positions.take();
+        assert_eq!((moved[0].delivered_seq, moved[0].seen_seq), (Seq::new(3), Seq::ZERO));
+        positions.acknowledged(id, &bob, Some(&phone), true, Seq::new(4));
+        positions.put_back_acknowledged(&acknowledged);
+        positions.put_back(&moved);
+        let Moved { positions: moved, acknowledged: mut again, .. } = positions.take();
+        again.sort_by_key(|one| one.seq);
+        assert_eq!(again[0], acknowledged[0]);
+        assert_eq!((again[1].seq, again[1].foreground), (Seq::new(4), true));
+        assert_eq!((moved[0].delivered_seq, moved[0].seen_seq), (Seq::new(4), Seq::new(4)));
     }
 }

@@ -68,6 +68,24 @@ pub struct Ring {
     /// Requests that were made for it.
     #[serde(default)]
     pub attempts: u32,
+    /// Tells this job from another one about the same message, which a death in between may have made; the same when it comes again.
+    #[serde(default, skip_serializing_if = "Claim::is_none")]
+    pub claim: Claim,
+}
+
+/// The name of a job that rings phones: of those about one message, only the first to be looked at rings a phone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Claim(u64);
+
+impl Claim {
+    pub fn new() -> Self {
+        Self(rand::random_range(1..=u64::MAX))
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,7 +181,7 @@ impl Summary {
 
 impl Clear {
     pub fn push_id(&self) -> Uuid {
-        self.phone.push_id(self.conversation_id.as_uuid(), &format!("clear/{}", self.seq))
+        self.phone.push_id(self.conversation_id.as_uuid(), &format!("clear/{}/{}", self.seq, self.since_ms))
     }
 }
 

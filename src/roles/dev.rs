@@ -42,7 +42,8 @@ async fn run(mut process: Process) -> anyhow::Result<()> {
     process.serve_ops().await?;
 
     let partitions = process.partitions();
-    let store: Arc<dyn Store> = Arc::new(store::sqlite::open(folder, config.embedded.readers)?);
+    let store = store::sqlite::open(folder, config.embedded.readers)?;
+    let store: Arc<dyn Store> = Arc::new(if config.push.enabled { store.with_outbox() } else { store });
     let embedded = Arc::new(queue::embedded::open(folder, partitions, config.embedded.queue_messages)?);
     let queue: Arc<dyn Queue> = Arc::clone(&embedded) as Arc<dyn Queue>;
     let fanout: Arc<dyn Fanout> = Arc::new(EmbeddedFanout::new());

@@ -13,6 +13,8 @@ pub struct Position {
     pub read_seq: Seq,
     /// `Seq::ZERO` leaves it.
     pub delivered_seq: Seq,
+    /// What was acknowledged while somebody looked at it; `Seq::ZERO` leaves it.
+    pub seen_seq: Seq,
 }
 
 /// A position that moved forward, as it stands now.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::model::{
-    ConversationId, ConversationKind, Device, DeviceId, Entry, Notify, Seq, Timestamp, UserId,
+    ConversationId, ConversationKind, Device, DeviceId, Entry, NewEntry, Notify, Seq, Timestamp, UserId,
 };
 
-use super::StoreError;
+use super::{StoreError, Stored};
 
 /// Whose view is asked for.
 #[derive(Debug, Clone)]
@@ -36,7 +36,8 @@ pub struct Recipient {
     /// Where history begins for them: nothing below it is theirs.
     pub first_seq: Seq,
     pub read_seq: Seq,
-    pub delivered_seq: Seq,
+    /// What a device acknowledged while somebody looked at it, as the store knows: the fan-out may have forgotten.
+    pub seen_seq: Seq,
     /// Those whom they blocked, of the asked conversation's members and of those who left it and wrote in it.
     pub blocked: Vec<UserId>,
     pub preferences: PushPreferences,
@@ -89,6 +90,20 @@ pub trait Pushes {
 
     /// These entries as they stand now (edits and deletes applied), in their order; `None` for those that are not there.
     async fn entries(&self, of: &[(ConversationId, Seq)]) -> Result<Vec<Option<Entry>>, StoreError>;
+
+    /// How far each of these users has read, in their order; `None` for who is no member.
+    async fn read_seqs(&self, of: &[(ConversationId, UserId)]) -> Result<Vec<Option<Seq>>, StoreError>;
+
+    /// Stored texts of which the push stage may not have been told, for the start of a worker: where the queue forgets a batch with its
+    /// process, the store remembers it until [`Self::told`].
+    async fn untold(&self) -> Result<Vec<(NewEntry, Stored)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The push stage has the job of these texts, or nobody concerned has a device. Nothing to wait for: told twice does no harm.
+    async fn told(&self, of: &[(ConversationId, Seq)]) {
+        let _ = of;
+    }
 
     async fn push_preferences(&self, user: &UserId) -> Result<Option<PushPreferences>, StoreError>;
 

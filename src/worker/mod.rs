@@ -76,6 +76,9 @@ impl Worker {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
         let waiting = Waiting::default();
         tokio::spawn(waiting.clone().show(Arc::clone(&self.metrics), stop.child_token()));
+        if self.notify.recover(&stop).await.is_err() {
+            return;
+        }
         let mut ownership = Ownership::new(self.fanout.clone(), self.partitions, &self.settings);
         let mut running: HashMap<Partition, Running> = HashMap::new();
         let mut retaining: Option<Running> = None;

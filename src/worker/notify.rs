@@ -20,8 +20,12 @@ pub(super) struct Notify(Option<Arc<Shared>>);
 
 struct Shared {
     jobs: Arc<dyn PushQueue>,
+    store: Arc<dyn Store>,
     reachable: Reachable,
 }
+
+/// Notices in one job after a restart; as many as a large batch has.
+const RECOVERED_AT_ONCE: usize = 1000;
 
 impl Notify {
     /// Remembers of so many users whether they have a device.
@@ -32,7 +36,7 @@ impl Notify {
         device_cache: usize,
     ) -> Self {
         let reachable = Reachable::new(Arc::clone(store), Arc::clone(fanout), device_cache);
-        Self(Some(Arc::new(Shared { jobs, reachable })))
+        Self(Some(Arc::new(Shared { jobs, store: Arc::clone(store), reachable })))
     }
 
     /// Returns once the batch's job survives any death, so before the batch is acknowledged. A batch that comes again is handed over
@@ -53,21 +57,54 @@ impl Notify {
                 Persisted::Appended(Appended::Refused(_)) | Persisted::Dead => None,
             })
             .collect();
-        let wanted = shared.reachable.concerned(&texts).await;
+        shared.tell(&texts, stop).await
+    }
+
+    /// Hands over what an earlier process stored and did not come to hand over. Before anything new is stored.
+    pub async fn recover(&self, stop: &CancellationToken) -> Result<(), Stopped> {
+        let Some(shared) = &self.0 else { return Ok(()) };
+        let mut pause = Pause::new();
+        let left = loop {
+            match shared.store.untold().await {
+                Ok(left) => break left,
+                Err(error) => tracing::error!(%error, "worker.recover_notices"),
+            }
+            pause.wait(stop).await?;
+        };
+        if !left.is_empty() {
+            tracing::info!(texts = left.len(), "worker.recover_notices");
+        }
+        let texts: Vec<(&NewEntry, &Stored)> = left.iter().map(|(entry, stored)| (entry, stored)).collect();
+        for texts in texts.chunks(RECOVERED_AT_ONCE) {
+            shared.tell(texts, stop).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    async fn tell(&self, texts: &[(&NewEntry, &Stored)], stop: &CancellationToken) -> Result<(), Stopped> {
+        let wanted = self.reachable.concerned(texts).await;
         let now = Timestamp::now();
         let notices: Vec<Notice> = texts
-            .into_iter()
+            .iter()
             .zip(wanted)
             .filter(|(_, wanted)| *wanted)
             .map(|((entry, stored), _)| notice(entry, stored, now))
             .collect();
-        if notices.is_empty() {
-            return Ok(());
+        if !notices.is_empty() {
+            self.put(notices, stop).await?;
         }
+        let told: Vec<_> = texts.iter().map(|(entry, stored)| (entry.conversation_id, stored.seq)).collect();
+        self.store.told(&told).await;
+        Ok(())
+    }
+
+    async fn put(&self, notices: Vec<Notice>, stop: &CancellationToken) -> Result<(), Stopped> {
         let job = Job::Stored(notices).to(PushLane::Work, None);
         let mut pause = Pause::new();
         loop {
-            match shared.jobs.put(vec![job.clone()]).await {
+            match self.jobs.put(vec![job.clone()]).await {
                 Ok(()) => return Ok(()),
                 // Nobody works on pushes, for long: messages go on without.
                 Err(error @ PublishError::Nacked) => {

@@ -22,6 +22,13 @@ pub struct ScreenKey {
     pub conversation_id: ConversationId,
 }
 
+impl ScreenKey {
+    /// Under which the badges of a user's phones are kept: they are of no single conversation.
+    pub fn of_badges(user_id: UserId) -> Self {
+        Self { user_id, conversation_id: ConversationId::from_uuid(uuid::Uuid::nil()) }
+    }
+}
+
 /// A state that is to take the place of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swap {

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Ranges;
 use crate::model::{DeviceId, Seq, Timestamp};
+use crate::push::job::Claim;
 
 /// Alerts of the last so long count.
 const WINDOW: Duration = Duration::from_secs(60);
 /// How long it is known which messages were given an alert of their own: a redelivered job gets the same answer.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
+/// Claims that are kept; past it the oldest go.
+const CLAIMS: usize = 200;
 
 /// How many alerts there may be.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,12 @@ pub struct Screen {
     /// Messages that the phone shows, alone or in a summary, as far as we know.
     #[serde(skip_serializing_if = "Ranges::is_empty")]
     shown: Ranges,
+    /// Which job rings for a message; of what was not delivered yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claimed: Vec<(i64, Claim)>,
+    /// What the last push put on the app's icon; under [`super::ScreenKey::of_badges`] only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    badge: Option<u32>,
     /// When the next version of the summary is to be sent, in ms; 0 when none is under way.
     summary_due: i64,
     /// When the last version was made, in ms.
@@ -96,6 +105,17 @@ impl Screens {
         self.0.values_mut().for_each(|screen| screen.read(through));
     }
 
+    /// The devices whose badge is another one than this.
+    pub fn wrong_badges(&self, right: u32) -> Vec<DeviceId> {
+        let wrong = self.0.iter().filter(|(_, screen)| screen.badge.is_some_and(|badge| badge != right));
+        wrong.filter_map(|(device, _)| DeviceId::parse(device).ok()).collect()
+    }
+
+    /// Whether a phone shows a badge that reading could make smaller.
+    pub fn has_badge(&self) -> bool {
+        self.0.values().any(|screen| screen.badge.is_some_and(|badge| badge > 0))
+    }
+
     /// The devices that show something up to a seq.
     pub fn showing(&self, through: Seq) -> Vec<DeviceId> {
         let shows = |screen: &Screen| screen.shown.first().is_some_and(|first| first <= through);
@@ -138,18 +158,45 @@ impl Screen {
         }
         self.summary_at = now.as_millis();
         self.summary_due = 0;
-        Flush::Now(self.summed.iter().collect())
+        let told: Vec<Seq> = self.summed.iter().collect();
+        // A job that came again, when the summary already tells of all that there is.
+        if told.iter().all(|seq| self.shown.contains(*seq)) {
+            return Flush::Now(Vec::new());
+        }
+        Flush::Now(told)
+    }
+
+    /// Whether this job may ring for the message: the first that asks may, and asked again it still may.
+    pub fn claim(&mut self, seq: Seq, claim: Claim) -> bool {
+        if let Some((_, first)) = self.claimed.iter().find(|(known, _)| *known == seq.get()) {
+            return *first == claim;
+        }
+        if self.claimed.len() >= CLAIMS {
+            self.claimed.remove(0);
+        }
+        self.claimed.push((seq.get(), claim));
+        true
+    }
+
+    /// The provider took a push with this badge.
+    pub fn took_badge(&mut self, badge: u32) {
+        self.badge = Some(badge);
+    }
+
+    fn note_delivered(&mut self, seq: Seq) {
+        self.claimed.retain(|(known, _)| *known != seq.get());
+        self.delivered.insert(seq);
     }
 
     /// The provider took the alert of this message.
     pub fn took(&mut self, seq: Seq) {
-        self.delivered.insert(seq);
+        self.note_delivered(seq);
         self.shown.insert(seq);
     }
 
     /// The provider took a push that shows nothing.
     pub fn took_silently(&mut self, seq: Seq) {
-        self.delivered.insert(seq);
+        self.note_delivered(seq);
     }
 
     /// The provider took a summary of these messages.
@@ -221,6 +268,38 @@ mod tests {
     }
 
     #[test]
+    fn of_two_jobs_about_a_message_the_first_rings_and_only_it() {
+        let (mut screen, seq, first) = (Screen::default(), Seq::new(1), Claim::new());
+        assert!(screen.claim(seq, first) && screen.claim(seq, first));
+        assert!(!screen.claim(seq, Claim::new()));
+        screen.took(seq);
+        assert!(screen.has_delivered(seq) && screen.claimed.is_empty());
+        (2..=500).for_each(|seq| assert!(screen.claim(Seq::new(seq), first)));
+        assert_eq!(screen.claimed.len(), CLAIMS);
+    }
+
+    #[test]
+    fn a_summary_that_tells_of_nothing_new_is_not_sent_again() {
+        let mut screen = Screen::default();
+        spend(&mut screen, 1..=8, at(0));
+        assert_eq!(screen.flush(at(1100), RULES.interval), Flush::Now(seqs(6..=8)));
+        // Not delivered: asked again it is to be sent.
+        assert_eq!(screen.flush(at(3100), RULES.interval), Flush::Now(seqs(6..=8)));
+        screen.took_summary(&seqs(6..=8));
+        assert_eq!(screen.flush(at(5100), RULES.interval), Flush::Now(Vec::new()));
+    }
+
+    #[test]
+    fn a_badge_that_is_not_right_any_more_is_known() {
+        let (mut screens, phone) = (Screens::default(), DeviceId::parse("phone").unwrap());
+        assert!(!screens.has_badge());
+        screens.of(&phone).took_badge(3);
+        assert!(screens.has_badge());
+        assert_eq!(screens.wrong_badges(2), std::slice::from_ref(&phone));
+        assert_eq!(screens.wrong_badges(3), []);
+    }
+
+    #[test]
     fn what_was_read_is_neither_shown_nor_told_of_any_more() {
         let (mut screens, phone) = (Screens::default(), DeviceId::parse("phone").unwrap());
         let screen = screens.of(&phone);
@@ -231,7 +310,8 @@ mod tests {
         assert_eq!(screens.showing(Seq::new(1)), std::slice::from_ref(&phone));
         screens.of(&phone).read(Seq::new(7));
         assert_eq!(screens.showing(Seq::new(7)), []);
-        assert_eq!(screens.of(&phone).flush(at(5000), RULES.interval), Flush::Now(seqs([8])));
+        spend(screens.of(&phone), [9], at(4000));
+        assert_eq!(screens.of(&phone).flush(at(5000), RULES.interval), Flush::Now(seqs([8, 9])));
         assert!(screens.get(&phone).unwrap().has_delivered(Seq::new(1)));
     }
 }

@@ -102,7 +102,7 @@ impl Facts<'_> {
 
     /// Whether one of the user's devices needs no push.
     pub fn reaches(&self, device: &DeviceId) -> bool {
-        reaches(self.acknowledged, self.recipient.delivered_seq, device, self.notice.seq)
+        reaches(self.acknowledged, self.recipient.seen_seq, device, self.notice.seq)
     }
 
     /// A direct message speaks to its recipient.
@@ -132,7 +132,7 @@ pub fn still_new(
     let new = |seq: &Seq| {
         *seq > recipient.read_seq
             && *seq >= recipient.first_seq
-            && !reaches(acknowledged, recipient.delivered_seq, device, *seq)
+            && !reaches(acknowledged, recipient.seen_seq, device, *seq)
     };
     of.iter().copied().filter(new).collect()
 }
@@ -140,6 +140,11 @@ pub fn still_new(
 /// Whether a summary may not be shown now. What it tells of has passed the levels: `mentions` let only mentions in.
 pub fn is_silenced(recipient: &Recipient, now: Timestamp) -> bool {
     is_muted(recipient, true, now)
+}
+
+/// Whether a message still belongs into a summary, whatever was decided when it came.
+pub fn is_told(recipient: &Recipient, entry: &Entry) -> bool {
+    entry.deleted_at.is_none() && !recipient.blocked.contains(&entry.sender_id)
 }
 
 /// Whether somebody else than its sender is to be told.

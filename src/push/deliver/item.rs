@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::model::{ConversationId, Timestamp};
 use crate::push::board::ScreenKey;
-use crate::push::job::{Clear, Job, Notice, Phone, Ring, Summary};
+use crate::push::job::{Claim, Clear, Job, Notice, Phone, Ring, Summary};
 
 #[derive(Debug, Clone)]
 pub(super) enum Item {
-    Ring { notice: Arc<Notice>, phone: Phone, attempts: u32 },
+    Ring { notice: Arc<Notice>, phone: Phone, attempts: u32, claim: Claim },
     Summary(Summary),
     Clear(Clear),
 }
@@ -66,9 +66,9 @@ impl Item {
     /// The job that asks for this alone, after so many attempts.
     pub fn job(&self, after: u32) -> Job {
         match self {
-            Self::Ring { notice, phone, .. } => {
-                let notice = Notice::clone(notice);
-                Job::Ring(vec![Ring { notice, to: vec![phone.clone()], attempts: after }])
+            Self::Ring { notice, phone, claim, .. } => {
+                let (notice, to) = (Notice::clone(notice), vec![phone.clone()]);
+                Job::Ring(vec![Ring { notice, to, attempts: after, claim: *claim }])
             }
             Self::Summary(summary) => Job::Summary(Summary { attempts: after, ..summary.clone() }),
             Self::Clear(clear) => Job::Clear(Clear { attempts: after, ..clear.clone() }),
@@ -77,6 +77,6 @@ impl Item {
 }
 
 fn ring(ring: Ring) -> impl Iterator<Item = Item> {
-    let (notice, attempts) = (Arc::new(ring.notice), ring.attempts);
-    ring.to.into_iter().map(move |phone| Item::Ring { notice: Arc::clone(&notice), phone, attempts })
+    let (notice, attempts, claim) = (Arc::new(ring.notice), ring.attempts, ring.claim);
+    ring.to.into_iter().map(move |phone| Item::Ring { notice: Arc::clone(&notice), phone, attempts, claim })
 }

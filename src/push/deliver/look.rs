@@ -9,7 +9,7 @@ use crate::auth::AckScope;
 use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
 use crate::push::board::{self, Flush, ScreenKey};
 use crate::push::decide::{self, Facts, Silence};
-use crate::push::job::{Clear, Notice, Phone, Summary};
+use crate::push::job::{Clear, Job, Notice, Phone, Summary};
 use crate::push::payload::{self, Content, Occasion, ServerPush, Why};
 use crate::push::provider::{Notification, Secret, Target, notification_id};
 use crate::push::stage::{Knowledge, trace};
@@ -40,6 +40,13 @@ pub(super) struct Looked {
 /// A summary's attempt while the board is away.
 const BOARD_AWAY: Duration = Duration::from_secs(1);
 
+/// Messages of one summary that are looked at one by one; what came before them counts as it did when it came.
+const LOOKED_AT: usize = 500;
+
+fn latest(seqs: &[Seq]) -> &[Seq] {
+    &seqs[seqs.len().saturating_sub(LOOKED_AT)..]
+}
+
 pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreError> {
     let now = Timestamp::now();
     let screens = Screens::ask(lane, items, now).await;
@@ -48,9 +55,9 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
     let (mut users, mut clearing) = (BTreeSet::new(), BTreeSet::new());
     for (item, on_screen) in items.iter().zip(&screens.0) {
         users.insert(item.phone().user_id.clone());
-        let seq = match (item, on_screen) {
-            (Item::Ring { notice, .. }, OnScreen::Open) => notice.seq,
-            (Item::Summary(_), OnScreen::Tell(seqs)) => seqs.last().copied().unwrap_or_default(),
+        let seqs = match (item, on_screen) {
+            (Item::Ring { notice, .. }, OnScreen::Open) => std::slice::from_ref(&notice.seq),
+            (Item::Summary(_), OnScreen::Tell(seqs)) => latest(seqs),
             (Item::Clear(clear), _) => {
                 clearing.insert(clear.phone.user_id.clone());
                 continue;
@@ -59,12 +66,13 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
         };
         let wanted = whom.entry(item.conversation_id()).or_insert_with(|| Some(BTreeSet::new()));
         wanted.get_or_insert_default().insert(item.phone().user_id.clone());
-        entries.insert((item.conversation_id(), seq));
+        entries.extend(seqs.iter().map(|seq| (item.conversation_id(), *seq)));
     }
     let parts = &lane.parts;
-    let pairs = items.iter().map(|item| (item.phone().user_id.clone(), item.conversation_id()));
-    known.ask_fanout(&*parts.fanout, pairs.collect::<Vec<_>>()).await;
     known.ask_store(&*parts.store, whom, entries.clone()).await?;
+    // After the store, so that what is acknowledged meanwhile counts.
+    let asked: Vec<_> = known.recipients().collect();
+    known.ask_fanout(&*parts.fanout, asked).await;
     let senders: BTreeSet<UserId> = entries
         .iter()
         .filter_map(|(conversation, seq)| known.entry(*conversation, *seq))
@@ -107,7 +115,7 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
 #[derive(Clone)]
 enum OnScreen {
     Open,
-    /// The provider took it already.
+    /// The provider took it already, or another job asks it to.
     Done,
     /// Of a summary: what it would tell of.
     Tell(Vec<Seq>),
@@ -130,10 +138,10 @@ impl Screens {
         let asked = board::change(&*lane.parts.board, &keys, |key, screens| {
             let places = by_key.get(key).map_or(&[][..], Vec::as_slice);
             let answer = |place: &usize| match &items[*place] {
-                Item::Ring { notice, phone, .. } => {
-                    let screen = screens.get(&phone.device_id);
-                    let done = screen.is_some_and(|screen| screen.has_delivered(notice.seq));
-                    if done { OnScreen::Done } else { OnScreen::Open }
+                Item::Ring { notice, phone, claim, .. } => {
+                    let screen = screens.of(&phone.device_id);
+                    let open = !screen.has_delivered(notice.seq) && screen.claim(notice.seq, *claim);
+                    if open { OnScreen::Open } else { OnScreen::Done }
                 }
                 Item::Summary(summary) => match screens.of(&summary.phone.device_id).flush(now, interval) {
                     Flush::Later(due) => OnScreen::Later(due),
@@ -208,6 +216,9 @@ impl Look<'_> {
             (Ok(()), None) => {}
             (Err(silence), _) => {
                 self.count(silence.decision());
+                if silence == Silence::Read && item.attempts() > 0 {
+                    self.clear_later(notice, phone, recipient.read_seq);
+                }
                 if silence != Silence::Acknowledged {
                     let trace = trace(notice, &phone.user_id, &device, silence.decision(), self.now);
                     self.looked.traces.push(trace);
@@ -226,12 +237,27 @@ impl Look<'_> {
         }
         let phone = &summary.phone;
         let acknowledged = self.known.acknowledged(&phone.user_id, summary.conversation_id);
-        let new = decide::still_new(&recipient, acknowledged, &phone.device_id, seqs);
+        let mut new = decide::still_new(&recipient, acknowledged, &phone.device_id, seqs);
+        let read = new.is_empty();
+        let looked_at = latest(seqs).first().copied().unwrap_or_default();
+        new.retain(|seq| {
+            let entry = self.known.entry(summary.conversation_id, *seq);
+            *seq < looked_at || entry.is_some_and(|entry| decide::is_told(&recipient, entry))
+        });
         let last = new.last().and_then(|last| self.known.entry(summary.conversation_id, *last)).cloned();
-        let Some(entry) = last else { return self.count(PushDecision::Read) };
+        let Some(entry) = last else {
+            return self.count(if read { PushDecision::Read } else { PushDecision::Deleted });
+        };
         let occasion = self.occasion(&ringable, &recipient, &entry, Some(new.len()));
         let content = payload::build(&occasion, &self.lane.parts.settings.style, None);
         self.ready(item, device, summary.push_id(&new), content, new);
+    }
+
+    /// Read between two attempts: the provider may have taken the first without saying so.
+    fn clear_later(&mut self, notice: &Notice, phone: &Phone, seq: Seq) {
+        let (conversation_id, since_ms) = (notice.conversation_id, self.now.as_millis());
+        let clear = Clear { conversation_id, seq, phone: phone.clone(), since_ms, attempts: 0 };
+        self.looked.jobs.push(Job::Clear(clear).to(self.lane.lane, None));
     }
 
     fn clear(&mut self, item: &Item, clear: &Clear) {

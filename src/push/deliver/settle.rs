@@ -7,9 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::look::Ready;
 use super::{Item, Lane};
-use crate::model::{Seq, Timestamp};
+use crate::model::{ConversationId, DeviceId, Seq, Timestamp, UserId};
 use crate::push::board::{self, ScreenKey};
+use crate::push::job::{Clear, Job};
 use crate::push::provider::{Delivery, Kind, Outcome};
+use crate::queue::PushJob;
 use crate::store::{PushTrace, StoreError};
 use crate::telemetry::metrics::family::Label as _;
 use crate::telemetry::metrics::{DeadReason, PushDecision, PushResult};
@@ -30,7 +32,8 @@ impl Lane {
     pub(super) async fn settle(&self, answers: &[Answered], stop: &CancellationToken) -> bool {
         let now = Timestamp::now();
         self.note_delivered(answers).await;
-        let (mut retries, mut traces, mut all) = (Vec::new(), Vec::new(), true);
+        let mut jobs = self.clears(answers, now).await;
+        let (mut traces, mut all) = (Vec::new(), true);
         for answered in answers {
             let Answered { ready, delivery } = answered;
             let item = &ready.item;
@@ -50,7 +53,7 @@ impl Lane {
                         self.parts.metrics.push.push_decisions_total.get(PushDecision::Expired).inc();
                         decision = PushDecision::Expired.value();
                     } else {
-                        retries.push(item.job(item.attempts() + 1).to(self.lane, Some(due)));
+                        jobs.push(item.job(item.attempts() + 1).to(self.lane, Some(due)));
                         decision = "waiting";
                     }
                 }
@@ -62,8 +65,8 @@ impl Lane {
             }
             traces.extend(self.trace_of(answered, decision, now));
         }
-        // First the retries, then the rest: a trace may be lost.
-        all &= self.parts.put(retries, stop).await;
+        // First the jobs, then the rest: a trace may be lost.
+        all &= self.parts.put(jobs, stop).await;
         self.parts.trace(&traces).await;
         all
     }
@@ -91,6 +94,56 @@ impl Lane {
         if let Err(error) = noted.await {
             tracing::warn!(%error, "push.note: what was delivered may be delivered again");
         }
+        self.note_badges(answers).await;
+    }
+
+    /// Notes what stands on the icons, so that a read in any conversation can correct it. Apart from the rest: the pushes of all of a
+    /// user's conversations meet here, and nothing but a correction depends on it.
+    async fn note_badges(&self, answers: &[Answered]) {
+        let mut badges: BTreeMap<ScreenKey, Vec<(&DeviceId, u32)>> = BTreeMap::new();
+        for Answered { ready, delivery } in answers {
+            if let (Outcome::Delivered, Some(badge)) = (&delivery.outcome, ready.notification.badge) {
+                let key = ScreenKey::of_badges(ready.item.phone().user_id.clone());
+                badges.entry(key).or_default().push((&ready.device.device_id, badge));
+            }
+        }
+        let keys: Vec<ScreenKey> = badges.keys().cloned().collect();
+        let noted = board::change(&*self.parts.board, &keys, |key, screens| {
+            for (device, badge) in badges.get(key).into_iter().flatten() {
+                screens.of(device).took_badge(*badge);
+            }
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "push.note: a badge may stay as it is");
+        }
+    }
+
+    /// Clears what was read while it was on its way: its reader found no note of it, as it is written only now, and looked before.
+    async fn clears(&self, answers: &[Answered], now: Timestamp) -> Vec<PushJob> {
+        let shown = answers.iter().filter(|Answered { ready, delivery }| {
+            let shows = matches!(ready.notification.kind, Kind::Alert(_)) && !ready.tells.is_empty();
+            delivery.outcome == Outcome::Delivered && shows
+        });
+        let shown: Vec<&Ready> = shown.map(|answered| &answered.ready).collect();
+        let of: Vec<(ConversationId, UserId)> = shown
+            .iter()
+            .map(|ready| (ready.item.conversation_id(), ready.item.phone().user_id.clone()))
+            .collect();
+        let read = match self.parts.store.read_seqs(&of).await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(%error, "push.note: what was just read may stay on a phone");
+                return Vec::new();
+            }
+        };
+        let mut jobs = Vec::new();
+        for (ready, read) in shown.into_iter().zip(read) {
+            let Some(seq) = read.filter(|read| ready.tells.iter().any(|told| told <= read)) else { continue };
+            let (conversation_id, phone) = (ready.item.conversation_id(), ready.item.phone().clone());
+            let clear = Clear { conversation_id, seq, phone, since_ms: now.as_millis(), attempts: 0 };
+            jobs.push(Job::Clear(clear).to(self.lane, None));
+        }
+        jobs
     }
 
     fn count(&self, answered: &Answered, now: Timestamp) {

@@ -22,18 +22,16 @@ pub struct Knowledge {
 pub type Wanted = BTreeMap<ConversationId, Option<BTreeSet<UserId>>>;
 
 impl Knowledge {
-    /// Asks who is there and what they acknowledged. While the fan-out is away everybody counts as there, and the store's own
-    /// positions decide.
+    /// Asks who is there and what they acknowledged, of some anew. While the fan-out is away everybody counts as there, and what the
+    /// store knows decides.
     pub async fn ask_fanout(
         &mut self,
         fanout: &dyn Fanout,
         of: impl IntoIterator<Item = (UserId, ConversationId)>,
     ) {
         let mut seen = HashSet::new();
-        let pairs: Vec<(UserId, ConversationId)> = of
-            .into_iter()
-            .filter(|pair| !self.acknowledged.contains_key(pair) && seen.insert(pair.clone()))
-            .collect();
+        let pairs: Vec<(UserId, ConversationId)> =
+            of.into_iter().filter(|pair| seen.insert(pair.clone())).collect();
         for pairs in pairs.chunks(PIPELINE) {
             let users: BTreeSet<&UserId> = pairs.iter().map(|(user, _)| user).collect();
             let users: Vec<UserId> = users.into_iter().cloned().collect();

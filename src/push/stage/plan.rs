@@ -1,10 +1,10 @@
 //! What is to be done after some jobs: jobs in turn, and changes that come when those are safe.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::model::{Seq, Timestamp};
+use crate::model::{MessageId, Seq, Timestamp};
 use crate::push::board::ScreenKey;
-use crate::push::job::{Clear, Job, Notice, Phone, Ring, Summary, Waiting};
+use crate::push::job::{Claim, Clear, Job, Notice, Phone, Ring, Summary, Waiting};
 use crate::queue::{PushJob, PushLane};
 use crate::store::PushTrace;
 
@@ -16,6 +16,8 @@ const WAITING_A_JOB: usize = 500;
 pub struct Plan {
     waiting: BTreeMap<Timestamp, Vec<Waiting>>,
     rings: HashMap<PushLane, Vec<Ring>>,
+    /// Whom these ring for what: jobs that came twice are often worked on together.
+    ringing: HashSet<(MessageId, Phone)>,
     jobs: Vec<PushJob>,
     pub traces: Vec<PushTrace>,
     /// Screens on which everything up to a seq is read.
@@ -32,10 +34,15 @@ impl Plan {
     }
 
     pub fn ring(&mut self, lane: PushLane, notice: &Notice, phone: Phone) {
+        if !self.ringing.insert((notice.id, phone.clone())) {
+            return;
+        }
         let rings = self.rings.entry(lane).or_default();
         match rings.last_mut() {
             Some(last) if last.notice.id == notice.id && last.to.len() < PHONES_A_JOB => last.to.push(phone),
-            _ => rings.push(Ring { notice: notice.clone(), to: vec![phone], attempts: 0 }),
+            _ => {
+                rings.push(Ring { notice: notice.clone(), to: vec![phone], attempts: 0, claim: Claim::new() })
+            }
         }
     }
 

@@ -235,6 +235,7 @@ impl Deciding<'_> {
         let mut known = std::mem::take(&mut self.known);
         let parts = self.parts;
         known.ask_store(&*parts.store, whom, entries).await?;
+        // Once more, and after the store, so that what is acknowledged meanwhile counts.
         let recipients: Vec<_> = known.recipients().collect();
         known.ask_fanout(&*parts.fanout, recipients).await;
         self.known = known;

@@ -18,6 +18,11 @@ SELECT i.place, m.seq, m.id, m.kind, m.sender_id, m.client_id, m.text, m.data, m
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS i (conversation_id, seq, place)
 JOIN messages m ON m.conversation_id = i.conversation_id AND m.seq = i.seq";
 
+const READ_SEQS: &str = "
+SELECT i.place, p.read_seq
+FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS i (conversation_id, user_id, place)
+JOIN member_positions p ON p.conversation_id = i.conversation_id AND p.user_id = i.user_id";
+
 const PREFERENCES: &str =
     "SELECT quiet_from, quiet_until, quiet_zone, hold_unread_ms FROM users WHERE id = $1";
 
@@ -38,6 +43,13 @@ impl Pushes for PostgresStore {
             return Ok(Vec::new());
         }
         Ok(self.read_entries(of).await?)
+    }
+
+    async fn read_seqs(&self, of: &[(ConversationId, UserId)]) -> Result<Vec<Option<Seq>>, StoreError> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.read_positions(of).await?)
     }
 
     async fn push_preferences(&self, user: &UserId) -> Result<Option<PushPreferences>, StoreError> {
@@ -82,6 +94,19 @@ impl PostgresStore {
             }
         }
         Ok(entries)
+    }
+
+    async fn read_positions(&self, of: &[(ConversationId, UserId)]) -> Result<Vec<Option<Seq>>, Failure> {
+        let conversations: Vec<Uuid> = of.iter().map(|(id, _)| id.as_uuid()).collect();
+        let users: Vec<&str> = of.iter().map(|(_, user)| user.as_str()).collect();
+        let rows = self.session().await?.query(READ_SEQS, &[&conversations, &users]).await?;
+        let mut read = vec![None; of.len()];
+        for row in &rows {
+            if let Some(slot) = read.get_mut(place(row)?) {
+                *slot = Some(Seq::new(row.try_get("read_seq")?));
+            }
+        }
+        Ok(read)
     }
 
     async fn write_preferences(&self, user: &UserId, preferences: &PushPreferences) -> Result<bool, Failure> {

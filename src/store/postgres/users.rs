@@ -74,10 +74,12 @@ RETURNING id, display_name, avatar_url, deactivated_at";
 
 const DEACTIVATE: &str = "
 WITH ended AS (UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL),
-     unbound AS (DELETE FROM devices WHERE user_id = $1 AND session_id IS NOT NULL)
+     unbound AS (DELETE FROM devices WHERE user_id = $1)
 UPDATE users SET deactivated_at = coalesce(deactivated_at, $2) WHERE id = $1";
 
+/// A device goes with the token that registered it.
 const REVOKE: &str = "
+WITH unbound AS (DELETE FROM devices WHERE user_id = $1 AND registered_at <= $2)
 UPDATE users SET tokens_valid_from = greatest(tokens_valid_from, $2) WHERE id = $1";
 
 const FIRST_UNKNOWN: &str = "

@@ -54,10 +54,7 @@ impl Devices for SqliteStore {
     }
 
     async fn any_device(&self) -> Result<bool, StoreError> {
-        self.read_of(Touched::Nothing, |connection| {
-            Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)
-        })
-        .await
+        self.read_of(Touched::Nothing, |connection| Ok(any(connection)?)).await
     }
 
     async fn devices_of(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
@@ -111,6 +108,11 @@ impl SqliteStore {
         })
         .await
     }
+}
+
+/// Whether there is any device at all.
+pub(super) fn any(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))
 }
 
 fn register(connection: &Connection, wished: &Registration) -> Result<Option<Device>, StoreError> {

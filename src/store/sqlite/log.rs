@@ -23,7 +23,15 @@ impl Log for SqliteStore {
     async fn append(&self, batch: &[NewEntry]) -> Result<Vec<Appended>, StoreError> {
         let batch: Arc<[NewEntry]> = batch.into();
         let journal = Arc::clone(&self.journal);
-        self.database.write(move |connection| journal.append(connection, &batch)).await
+        let outbox = Arc::clone(&self.outbox);
+        let appended = self.database.write(move |connection| -> Result<_, StoreError> {
+            let outcomes = journal.append(connection, &batch)?;
+            let kept = outbox.keep(connection, &batch, &outcomes)?;
+            Ok((outcomes, kept))
+        });
+        let (outcomes, kept) = appended.await?;
+        self.outbox.kept(kept);
+        Ok(outcomes)
     }
 
     async fn history(

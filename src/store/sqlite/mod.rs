@@ -10,6 +10,7 @@ mod devices;
 mod error;
 mod log;
 mod migrations;
+mod outbox;
 mod push;
 mod readers;
 mod relations;
@@ -24,6 +25,7 @@ pub use database::{Database, DatabaseError};
 pub use migrations::Migration;
 
 use self::log::{Journal, Touched};
+use self::outbox::Outbox;
 use super::{Store, StoreError};
 
 /// The file's name in the data folder.
@@ -34,6 +36,7 @@ const FILE: &str = "tidings.sqlite";
 pub struct SqliteStore {
     database: Database,
     journal: Arc<Journal>,
+    outbox: Arc<Outbox>,
 }
 
 /// Opens the store in `data_dir`, which is made when missing, migrates it, and starts one writing and `readers` reading threads.
@@ -44,10 +47,17 @@ pub struct SqliteStore {
 /// [`StoreError::Unavailable`] when another process has it, a newer release wrote it, or the disk does not let us; its message says which.
 pub fn open(data_dir: &Path, readers: usize) -> Result<SqliteStore, StoreError> {
     let database = Database::open(data_dir, FILE, migrations::STORE, readers)?;
-    Ok(SqliteStore { database, journal: Arc::default() })
+    Ok(SqliteStore { database, journal: Arc::default(), outbox: Arc::default() })
 }
 
 impl SqliteStore {
+    /// Remembers with each batch that the push stage has to be told of it: see [`crate::store::Pushes::untold`].
+    #[must_use]
+    pub fn with_outbox(self) -> Self {
+        self.outbox.open();
+        self
+    }
+
     async fn write<T, F>(&self, call: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

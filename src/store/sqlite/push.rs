@@ -5,13 +5,14 @@ mod traces;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::SqliteStore;
 use super::log::{self, Touched};
 use super::values::millis;
-use crate::model::{ConversationId, Entry, Seq, Timestamp, UserId};
-use crate::store::{PushPreferences, PushTrace, Pushes, RecipientsOf, Ringable, StoreError};
+use super::{SqliteStore, outbox};
+use crate::model::{ConversationId, Entry, NewEntry, Seq, Timestamp, UserId};
+use crate::store::{PushPreferences, PushTrace, Pushes, RecipientsOf, Ringable, StoreError, Stored};
 
 const PREFERENCES: &str = concat!("SELECT ", recipients::preference_columns!(), " FROM users WHERE id = ?1");
+const READ_SEQ: &str = "SELECT read_seq FROM seen WHERE conversation_id = ?1 AND user_id = ?2";
 const SET_PREFERENCES: &str = "
     UPDATE users SET quiet_from = ?2, quiet_until = ?3, quiet_zone = ?4, hold_unread_ms = ?5 WHERE id = ?1";
 
@@ -29,6 +30,28 @@ impl Pushes for SqliteStore {
             of.iter().map(|(id, seq)| log::entry_at(connection, *id, *seq)).collect()
         })
         .await
+    }
+
+    async fn read_seqs(&self, of: &[(ConversationId, UserId)]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let of = of.to_vec();
+        let touched = Touched::Conversations(of.iter().map(|(id, _)| *id).collect());
+        self.read_of(touched, move |connection| {
+            let mut statement = connection.prepare_cached(READ_SEQ)?;
+            let read = |(id, user): &(ConversationId, UserId)| {
+                statement.query_row((id, user), |row| row.get(0)).optional()
+            };
+            Ok(of.iter().map(read).collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    async fn untold(&self) -> Result<Vec<(NewEntry, Stored)>, StoreError> {
+        let rows = self.read_of(Touched::Nothing, outbox::rows).await?;
+        Ok(self.outbox.found(rows))
+    }
+
+    async fn told(&self, of: &[(ConversationId, Seq)]) {
+        self.outbox.told(of, &self.database);
     }
 
     async fn push_preferences(&self, user: &UserId) -> Result<Option<PushPreferences>, StoreError> {

@@ -29,7 +29,9 @@ const CHANGE: &str = "
 const REACTIVATE: &str =
     "UPDATE users SET deactivated_at = NULL WHERE id = ?1 AND deactivated_at IS NOT NULL";
 const DEACTIVATE: &str = "UPDATE users SET deactivated_at = coalesce(deactivated_at, ?2) WHERE id = ?1";
-const UNBIND_ALL: &str = "DELETE FROM devices WHERE user_id = ?1 AND session_id IS NOT NULL";
+/// A device goes with the token that registered it.
+const UNBIND_UNTIL: &str = "DELETE FROM devices WHERE user_id = ?1 AND registered_at <= ?2";
+const UNBIND_ALL: &str = "DELETE FROM devices WHERE user_id = ?1";
 const END_SESSIONS: &str = "UPDATE sessions SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL";
 const REVOKE: &str =
     "UPDATE users SET tokens_valid_from = max(coalesce(tokens_valid_from, ?2), ?2) WHERE id = ?1";
@@ -173,7 +175,11 @@ impl Users for SqliteStore {
 
     async fn revoke(&self, user: &UserId, at: Timestamp) -> Result<bool, StoreError> {
         let user = user.clone();
-        self.write(move |connection| Ok(connection.prepare_cached(REVOKE)?.execute((&user, at))? == 1)).await
+        self.write_of(Touched::Nothing, move |connection| {
+            connection.prepare_cached(UNBIND_UNTIL)?.execute((&user, at))?;
+            Ok(connection.prepare_cached(REVOKE)?.execute((&user, at))? == 1)
+        })
+        .await
     }
 }
 

@@ -16,6 +16,7 @@ super::on_both!(
     a_credential_that_is_refused_is_renewed_once_and_then_counted,
     what_the_provider_cannot_take_now_it_gets_later_and_once,
     what_the_provider_refuses_goes_to_the_dead_letters,
+    when_most_tokens_are_called_dead_devices_are_set_aside_and_not_disabled,
 );
 
 /// Waits until the device is so.
@@ -145,4 +146,29 @@ async fn what_the_provider_refuses_goes_to_the_dead_letters(scene: &mut Scene) {
     ann.say_to("cat", "two").await;
     scene.rings(&browser, "two").await;
     scene.does_not_show(&browser, "one");
+}
+
+async fn when_most_tokens_are_called_dead_devices_are_set_aside_and_not_disabled(scene: &mut Scene) {
+    // Past the default share of a half; fewer than twenty answers say nothing.
+    for number in 0..30 {
+        let token = scene.phone("bob", &format!("phone-{number:02}")).await;
+        scene.fake.fault(Service::Apns, Rule { token: Some(token), ..Rule::once(Fault::status(410)) });
+    }
+    let (mut ann, _) = Client::login(scene.here(), "ann").await;
+    ann.say_to("bob", "one").await;
+    let deadline = Instant::now() + SOON;
+    loop {
+        let (_, list) = http(scene.there(), "bob", Method::GET, "/v1/devices", None).await;
+        let marked = |name: &str| {
+            let devices = list["devices"].as_array().expect("a list");
+            devices.iter().filter(|device| device[name].is_string()).count()
+        };
+        let (disabled, aside) = (marked("disabled_at"), marked("quarantined_at"));
+        if disabled + aside == 30 {
+            assert_eq!((disabled, aside), (19, 11));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{list}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -1,7 +1,5 @@
 //! Whether a phone rings.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::Instant;
@@ -19,7 +17,6 @@ super::on_both!(
     a_group_rings_those_who_want_it,
     what_was_deleted_or_read_before_it_was_sent_does_not_ring,
     who_has_signed_out_or_left_or_is_blocked_does_not_ring,
-    a_read_elsewhere_clears_the_phone_and_corrects_its_badge,
 );
 
 async fn an_offline_users_phone_rings_at_once_and_shows_who_wrote_what(scene: &mut Scene) {
@@ -160,24 +157,4 @@ async fn who_has_signed_out_or_left_or_is_blocked_does_not_ring(scene: &mut Scen
     scene.rings(&dan, "too late for some").await;
     scene.decided("blocked", 1.0).await;
     assert!(scene.fake.phone(&bob).is_none() && scene.fake.phone(&cat).is_none());
-}
-
-async fn a_read_elsewhere_clears_the_phone_and_corrects_its_badge(scene: &mut Scene) {
-    let phone = scene.phone("bob", "phone").await;
-    let (mut ann, _) = Client::login(scene.here(), "ann").await;
-    ann.say_to("bob", "one").await;
-    ann.say_to("bob", "two").await;
-    scene.rings(&phone, "one").await;
-    scene.rings(&phone, "two").await;
-    let (conversation, seq) = place(&mut ann, "one").await;
-    let (mut desktop, _) = Client::login_with(scene.there(), "bob", json!({"device_id": "desktop"})).await;
-    // The provider's answers are noted a moment after the phone rang.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    desktop.send(json!({"type": "read", "conversation_id": conversation, "seq": seq})).await;
-    let cleared = scene.shows(&phone, "a clear", |phone| phone.silent == 1).await;
-    assert_eq!((cleared.alerts.len(), cleared.badge, cleared.rings), (1, Some(1), 2));
-    // An answer reads what came before it.
-    desktop.say_to("ann", "I am here").await;
-    let cleared = scene.shows(&phone, "a clear", |phone| phone.silent == 2).await;
-    assert_eq!((cleared.alerts.len(), cleared.badge), (0, Some(0)));
 }

@@ -3,12 +3,17 @@
 mod answers;
 mod burst;
 mod chaos;
+mod clearing;
 mod deaths;
 mod deciding;
+mod leaving;
 mod rate;
+mod repeats;
+mod restarts;
 mod scene;
 mod seeing;
 mod slow;
+mod wishes;
 
 use scene::Scene;
 

@@ -130,6 +130,22 @@ impl Scene {
         }
     }
 
+    /// Waits until so many jobs for Apple are done with, and what they left is noted.
+    pub async fn answered(&self, count: f64) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let mut sum = 0.0;
+            for server in self.world.servers.iter().chain(&self.world.pushers) {
+                sum += server.labelled_metric("tidings_consumed_messages_total", "queue=\"push_apns\"").await;
+            }
+            if sum >= count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{sum} of {count}\n{}", self.logs());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     fn logs(&self) -> String {
         let servers = self.world.servers.iter().chain(&self.world.workers).chain(&self.world.pushers);
         servers.map(Server::output).collect::<Vec<_>>().join("\n----\n")

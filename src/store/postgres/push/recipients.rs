@@ -32,7 +32,7 @@ WITH asked AS MATERIALIZED (
     JOIN devices d ON d.user_id = o.user_id
     WHERE d.disabled_at IS NULL AND d.quarantined_at IS NULL
 ), rings AS MATERIALIZED (
-    SELECT r.*, p.notify, p.muted_until, p.first_seq, p.read_seq, p.delivered_seq,
+    SELECT r.*, p.notify, p.muted_until, p.first_seq, p.read_seq, p.seen_seq,
            u.quiet_from, u.quiet_until, u.quiet_zone, u.hold_unread_ms,
            (SELECT array_agg(b.other_id ORDER BY b.other_id) FROM blocks b
             WHERE b.user_id = r.user_id AND (
@@ -45,7 +45,7 @@ WITH asked AS MATERIALIZED (
     JOIN users u ON u.id = r.user_id AND u.deactivated_at IS NULL
 )
 SELECT a.place AS place, a.kind, a.title, a.member_count, r.user_id, r.notify, r.muted_until, r.first_seq, r.read_seq,
-       r.delivered_seq, r.quiet_from, r.quiet_until, r.quiet_zone, r.hold_unread_ms, r.blocked,
+       r.seen_seq, r.quiet_from, r.quiet_until, r.quiet_zone, r.hold_unread_ms, r.blocked,
        r.device_id, r.platform, r.app_id, r.environment, r.token, r.session_id, r.registered_at, r.last_seen_at,
        r.disabled_at, r.quarantined_at
 FROM asked a
@@ -113,7 +113,7 @@ fn recipient(user_id: UserId, member_count: i64, row: &Row) -> Result<Recipient,
         muted_until: timestamp(row, "muted_until")?,
         first_seq: Seq::new(row.try_get("first_seq")?),
         read_seq: Seq::new(row.try_get("read_seq")?),
-        delivered_seq: Seq::new(row.try_get("delivered_seq")?),
+        seen_seq: Seq::new(row.try_get("seen_seq")?),
         blocked: blocked.into_iter().map(parse_user).collect::<Result<_, _>>()?,
         preferences: preferences(row)?,
         devices: Vec::new(),

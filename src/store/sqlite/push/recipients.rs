@@ -34,7 +34,7 @@ const OF_ONE: &str = concat!(
 /// Where the user's id stands in a row of these two.
 const OWNER: usize = 10;
 const MEMBER: &str = concat!(
-    "SELECT s.notify, s.muted_until, s.first_seq, s.read_seq, s.delivered_seq, ",
+    "SELECT s.notify, s.muted_until, s.first_seq, s.read_seq, s.seen_seq, ",
     preference_columns!(),
     " FROM seen s JOIN users u ON u.id = s.user_id
      WHERE s.conversation_id = ?1 AND s.user_id = ?2 AND u.deactivated_at IS NULL"
@@ -128,7 +128,7 @@ fn recipient(
                 muted_until: row.get(1)?,
                 first_seq: row.get(2)?,
                 read_seq: row.get(3)?,
-                delivered_seq: row.get(4)?,
+                seen_seq: row.get(4)?,
                 blocked,
                 preferences: preferences(row, 5)?,
                 devices,

@@ -1,7 +1,7 @@
 //! How far members have read and received.
 
-use tidings::model::{ConversationId, EntryKind, Seq, UserId};
-use tidings::store::{Advanced, Position};
+use tidings::model::{ConversationId, DeviceId, EntryKind, Platform, Seq, Timestamp, UserId};
+use tidings::store::{Advanced, Position, RecipientsOf, Registration};
 
 use super::Fixture;
 use super::fixture::{about, aimed};
@@ -12,6 +12,7 @@ fn position(id: ConversationId, user: &UserId, read: i64, delivered: i64) -> Pos
         user_id: user.clone(),
         read_seq: Seq::new(read),
         delivered_seq: Seq::new(delivered),
+        seen_seq: Seq::ZERO,
     }
 }
 
@@ -54,6 +55,36 @@ pub async fn positions_move_forward_within_the_log_and_never_back(fixture: &Fixt
         let seen = fixture.seen_by(id, &bob).await;
         assert_eq!((seen.read_seq.get(), seen.unread), (4, 0));
     }
+}
+
+pub async fn what_was_seen_moves_on_its_own_and_nobody_is_told(fixture: &Fixture) {
+    let [alice, bob] = fixture.users(["alice", "bob"]).await;
+    let direct = fixture.direct(&alice, &bob).await;
+    fixture.say(direct, &alice, "1").await;
+    fixture.say(direct, &alice, "2").await;
+    let seen = |seq| Position { seen_seq: Seq::new(seq), ..position(direct, &bob, 0, 2) };
+    assert_eq!(fixture.store.advance(&[seen(0)]).await.unwrap(), [advanced(direct, &bob, None, Some(2))]);
+    assert_eq!(fixture.store.advance(&[seen(2), seen(1)]).await.unwrap(), []);
+    let phone = Registration {
+        user_id: bob.clone(),
+        device_id: DeviceId::parse("phone").unwrap(),
+        platform: Platform::Fcm,
+        token: format!("phone of {bob}"),
+        app_id: String::new(),
+        environment: None,
+        session_id: None,
+        at: Timestamp::now(),
+    };
+    fixture.store.register_device(&phone).await.unwrap();
+    let asked = [RecipientsOf { conversation_id: direct, only: None }];
+    let seen_seq = async || {
+        let ringable = fixture.store.recipients(&asked).await.unwrap().remove(0).unwrap();
+        ringable.recipients[0].seen_seq.get()
+    };
+    assert_eq!(seen_seq().await, 2);
+    // Never back, and never past the end.
+    fixture.store.advance(&[seen(1), seen(99)]).await.unwrap();
+    assert_eq!(seen_seq().await, 2);
 }
 
 pub async fn who_sent_has_read_and_moves_only_beyond(fixture: &Fixture) {

@@ -131,6 +131,24 @@ pub async fn signing_out_unbinds_the_devices_of_that_sign_in(fixture: &Fixture) 
     assert_eq!(names(fixture, &alice).await, ["free"]);
 }
 
+pub async fn a_revoked_or_deactivated_user_has_no_device_of_before(fixture: &Fixture) {
+    let [alice, bob] = fixture.users(["alice", "bob"]).await;
+    let phone = |user, token| registration(fixture, user, "phone", token);
+    let store = &fixture.store;
+    let at = phone(&alice, "token").at;
+    store.register_device(&phone(&alice, "token")).await.unwrap();
+    let later = Registration {
+        at: Timestamp::from_millis(at.as_millis() + 1),
+        ..registration(fixture, &alice, "later", "later token")
+    };
+    store.register_device(&later).await.unwrap();
+    assert!(store.revoke(&alice, at).await.unwrap());
+    assert_eq!(names(fixture, &alice).await, ["later"]);
+    store.register_device(&phone(&bob, "of bob")).await.unwrap();
+    assert!(store.deactivate(&bob, at).await.unwrap());
+    assert_eq!(names(fixture, &bob).await, [""; 0]);
+}
+
 pub async fn erasing_a_user_removes_their_devices(fixture: &Fixture) {
     let [alice] = fixture.users(["alice"]).await;
     let phone = registration(fixture, &alice, "phone", "token");

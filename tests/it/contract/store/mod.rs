@@ -53,6 +53,7 @@ macro_rules! contract {
                 a_device_is_removed_by_its_user
                 a_dead_token_is_marked_unless_registered_anew_since
                 signing_out_unbinds_the_devices_of_that_sign_in
+                a_revoked_or_deactivated_user_has_no_device_of_before
                 erasing_a_user_removes_their_devices
             }
             pushes {
@@ -61,6 +62,7 @@ macro_rules! contract {
                 who_left_signed_out_or_is_deactivated_is_not_reached
                 a_dead_or_misfit_device_is_not_reached_until_registered_anew
                 a_recipient_comes_with_positions_and_wishes
+                how_far_each_has_read_is_known_also_where_sending_moved_it
                 in_a_large_room_only_mentions_ring_and_few_have_a_device
                 whom_a_recipient_blocked_is_known_also_after_they_left
                 entries_come_as_they_stand_now
@@ -156,6 +158,7 @@ macro_rules! contract {
                 a_store_that_stands_answers_a_ping
             }
             cursors {
+                what_was_seen_moves_on_its_own_and_nobody_is_told
                 positions_move_forward_within_the_log_and_never_back
                 who_sent_has_read_and_moves_only_beyond
                 many_positions_move_at_once

@@ -129,10 +129,12 @@ pub async fn who_left_signed_out_or_is_deactivated_is_not_reached(fixture: &Fixt
     let only = RecipientsOf { conversation_id: group, only: Some(vec![bob.clone(), carol.clone()]) };
     assert_eq!(names(&one(fixture, only).await), [&carol]);
 
-    // Without a sign-in the phone stays registered, and rings again when its user comes back.
+    // Who comes back registers anew.
     store.deactivate(&carol, Timestamp::now()).await.unwrap();
     assert_eq!(names(&one(fixture, everybody(group)).await), [&dave]);
     store.provision(&carol, &ProfileChange::default()).await.unwrap();
+    assert_eq!(names(&one(fixture, everybody(group)).await), [&dave]);
+    phone(fixture, &carol, "phone").await;
     assert_eq!(names(&one(fixture, everybody(group)).await), [&carol, &dave]);
 
     store.erase(&dave, Timestamp::now()).await.unwrap();
@@ -174,11 +176,12 @@ pub async fn a_recipient_comes_with_positions_and_wishes(fixture: &Fixture) {
         user_id: bob.clone(),
         read_seq: Seq::new(1),
         delivered_seq: Seq::new(3),
+        seen_seq: Seq::new(2),
     };
     fixture.store.advance(&[position]).await.unwrap();
 
     let seen = recipient(fixture, group, &bob).await;
-    assert_eq!((seen.first_seq.get(), seen.read_seq.get(), seen.delivered_seq.get()), (1, 1, 3));
+    assert_eq!((seen.first_seq.get(), seen.read_seq.get(), seen.seen_seq.get()), (1, 1, 2));
     assert_eq!((seen.notify, seen.muted_until), (Notify::All, None));
     assert_eq!(seen.preferences, PushPreferences::default());
     assert_eq!(recipient(fixture, group, &carol).await.first_seq.get(), 4);
@@ -194,7 +197,19 @@ pub async fn a_recipient_comes_with_positions_and_wishes(fixture: &Fixture) {
     fixture.say(direct, &alice, "hello").await;
     fixture.say(direct, &bob, "hello").await;
     let seen = recipient(fixture, direct, &bob).await;
-    assert_eq!((seen.read_seq.get(), seen.delivered_seq.get()), (2, 2));
+    assert_eq!((seen.read_seq.get(), seen.seen_seq.get()), (2, 0));
+}
+
+pub async fn how_far_each_has_read_is_known_also_where_sending_moved_it(fixture: &Fixture) {
+    let [alice, bob, eve] = fixture.users(["alice", "bob", "eve"]).await;
+    let direct = fixture.direct(&alice, &bob).await;
+    fixture.say(direct, &alice, "1").await;
+    fixture.say(direct, &bob, "2").await;
+    fixture.say(direct, &alice, "3").await;
+    let of = [(direct, bob), (direct, eve), (ConversationId::new(), alice.clone()), (direct, alice)];
+    let read = fixture.store.read_seqs(&of).await.unwrap();
+    assert_eq!(read, [Some(Seq::new(2)), None, None, Some(Seq::new(3))]);
+    assert_eq!(fixture.store.read_seqs(&[]).await.unwrap(), []);
 }
 
 pub async fn in_a_large_room_only_mentions_ring_and_few_have_a_device(fixture: &Fixture) {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tidings::store::{StoreError, sqlite};
+use tidings::model::{DeviceId, EntryKind, Platform, Timestamp, UserId};
+use tidings::store::{Registration, StoreError, sqlite};
 
 use super::Fixture;
 use super::fixture::{said_to, texts};
@@ -43,4 +44,51 @@ async fn a_second_process_is_told_that_the_folder_is_in_use() {
     };
     assert!(matches!(refused, StoreError::Unavailable { .. }));
     assert!(refused.to_string().contains("another running process"));
+}
+
+async fn a_device(fixture: &Fixture, user: &UserId) {
+    let registration = Registration {
+        user_id: user.clone(),
+        device_id: DeviceId::parse("phone").unwrap(),
+        platform: Platform::Fcm,
+        token: "token".to_owned(),
+        app_id: String::new(),
+        environment: None,
+        session_id: None,
+        at: Timestamp::now(),
+    };
+    assert!(fixture.store.register_device(&registration).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_the_push_stage_was_not_told_of_is_found_after_opening_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Fixture::new(Arc::new(sqlite::open(folder.path(), 1).unwrap().with_outbox()), ());
+    let first = open();
+    let [alice, bob] = first.users(["alice", "bob"]).await;
+    let entry = said_to(&alice, &bob, "nobody has a device");
+    let id = entry.conversation_id;
+    first.stored(entry).await;
+    assert!(first.store.untold().await.unwrap().is_empty());
+
+    a_device(&first, &bob).await;
+    let told = first.say(id, &alice, "told").await;
+    first.store.told(&[(id, told)]).await;
+    let entry = said_to(&alice, &bob, "not told");
+    let untold = first.stored(entry.clone()).await;
+    while first.store.untold().await.unwrap().len() > 1 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    drop(first);
+
+    let again = open();
+    let found = again.store.untold().await.unwrap();
+    let [(entry_found, found)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((found.seq, found.id, found.kind), (untold.seq, untold.id, untold.kind));
+    assert_eq!((&entry_found.sender_id, &entry_found.peer), (&alice, &Some(bob)));
+    assert_eq!((entry_found.kind, &entry_found.body.text), (EntryKind::Text, &None));
+    again.store.told(&[(id, found.seq)]).await;
+    while !again.store.untold().await.unwrap().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

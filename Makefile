@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench bench-short flood chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz
+.PHONY: help run test lint unit integration web ops bench bench-short flood chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz live
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ web: ## Only the tests of the page and the client, in a real Chromium
 
 ops: ## Only the chart, the dashboards and the rules
 	./scripts/ops-test.sh
+
+live: ## Only the dashboards, held against the real roles under load with a real Prometheus
+	./scripts/test.sh live
 
 bench-short: ## The same in a minute on 1,000 sockets; fails on a broken promise only
 	./scripts/bench.sh --short

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint unit integration web ops)
+[ ${#stages[@]} -gt 0 ] || stages=(lint unit integration web ops live)
 ran=()
 
 say() { printf '\n== %s\n' "$*"; }
@@ -88,6 +88,11 @@ web() {
 }
 
 ops() { ./scripts/ops-test.sh; }
+
+live() {
+  services
+  ./scripts/ops-live.sh
+}
 
 for stage in "${stages[@]}"; do
   began=$SECONDS

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Holds the dashboards against the real roles under load: private services, gateway, worker and push processes, a Prometheus that
-# scrapes them, and the load generator. Fails when a panel has no data. With a folder as argument it draws each dashboard into it.
-# Needs what scripts/ops-test.sh installs, and PostgreSQL, Redis and RabbitMQ.
+# Holds the dashboards against the real roles under load: private services, gateway, worker and push processes, fakes of the push
+# providers, a Prometheus that scrapes them, and the load generator. Fails when a panel has no data. With a folder as argument it draws
+# each dashboard into it. Needs what scripts/ops-test.sh installs, and PostgreSQL, Redis and RabbitMQ.
+#   TIDINGS_BIN, TIDINGS_LOADTEST_BIN   take these programs instead of building them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TIDINGS__AUTH__HS256_SECRET=only-for-this-run-only-for-this-run
-tidings=target/debug/tidings
-loadtest=target/debug/tidings-loadtest
+tidings=${TIDINGS_BIN:-target/debug/tidings}
+loadtest=${TIDINGS_LOADTEST_BIN:-target/debug/tidings-loadtest}
+python=target/ops/venv/bin/python
 
 say() { printf 'ops-live: %s\n' "$*"; }
 die() { say "$*" >&2; exit 1; }
 
 # As the integration tests are built, so that both binaries are there already after them.
-cargo test --locked --workspace --test '*' --no-run
-[ -x target/ops/venv/bin/python ] || die "run scripts/ops-test.sh first: it installs the tools"
+[ -n "${TIDINGS_BIN:-}" ] || cargo test --locked --workspace --test '*' --no-run
+[ -x "$python" ] || die "run scripts/ops-test.sh first: it installs the tools"
 
 folder=$(mktemp -d)
 chmod 755 "$folder" # Postgres runs as a user of its own
@@ -39,7 +41,7 @@ role() {
     "$tidings" "$1" >"$folder/$2.log" 2>&1 &
   pids+=($!)
   targets+=("$2=http://127.0.0.1:$ops")
-  [ "$1" != gateway ] || urls+=(--url "ws://127.0.0.1:$listen/v1/ws")
+  [ "$1" != gateway ] || gateways+=("127.0.0.1:$listen")
   for _ in $(seq 200); do
     curl -fsS -o /dev/null "http://127.0.0.1:$ops/healthz/ready" 2>/dev/null && return
     sleep 0.2
@@ -49,8 +51,17 @@ role() {
 }
 
 say "starting the roles"
+"$tidings" fake-push --listen 127.0.0.1:0 --data-dir "$folder/fakes" >"$folder/fake-push.log" 2>&1 &
+pids+=($!)
+for _ in $(seq 100); do
+  [ ! -s "$folder/fakes/tidings.env" ] || break
+  sleep 0.1
+done
+set -a
+. "$folder/fakes/tidings.env"
+set +a
 "$tidings" migrate >"$folder/migrate.log" 2>&1 || { cat "$folder/migrate.log"; die "tidings migrate"; }
-urls=()
+gateways=()
 role gateway gateway-0
 stopping=${pids[-1]}
 role gateway gateway-1
@@ -60,21 +71,22 @@ role push push-0
 
 seconds=${SECONDS_OF_LOAD:-45}
 say "load for $seconds s"
-"$loadtest" run loadtest/scenarios/soak.toml "${urls[@]}" --hs256-secret "$TIDINGS__AUTH__HS256_SECRET" --sockets 400 --rate 200 \
+"$loadtest" run loadtest/scenarios/soak.toml --url "ws://${gateways[0]}/v1/ws" --url "ws://${gateways[1]}/v1/ws" \
+  --http "http://${gateways[1]}" --hs256-secret "$TIDINGS__AUTH__HS256_SECRET" --sockets 400 --rate 200 \
   --duration "$((seconds + 5))s" --warmup 1s --connect-rate 200 --quiet >"$folder/load.log" 2>&1 &
 load=$!
+"$python" tests/ops/phones.py "http://${gateways[1]}" --seconds "$seconds" >"$folder/phones.log" 2>&1 &
+phones=$!
 # In the middle one gateway drains, so that the dashboard of rollouts has something to show.
 (sleep "$((seconds / 2))"; kill -TERM "$stopping") &
 timer=$!
-# Nothing is pushed in this release.
 arguments=(--seconds "$seconds")
 [ $# -eq 0 ] || arguments+=(--out "$1")
-arguments+=(--unfed tidings_push_requests_total tidings_push_request_seconds tidings_push_delay_seconds --)
 result=0
-target/ops/venv/bin/python tests/ops/live_panels.py "${arguments[@]}" "${targets[@]}" || result=$?
+"$python" tests/ops/live_panels.py "${arguments[@]}" "${targets[@]}" || result=$?
 wait "$timer"
+wait "$phones" || { cat "$folder/phones.log"; die "the phones"; }
 wait "$load" || { cat "$folder/load.log"; die "the load generator found a broken promise"; }
+cat "$folder/phones.log"
 grep checker "$folder/load.log"
-psql=$(ls /usr/lib/postgresql/*/bin/psql | sort -V | tail -1)
-say "$("$psql" -At "$TIDINGS__POSTGRES__URL" -c "SELECT pg_total_relation_size('messages') / count(*) || ' bytes an entry with its indexes, of ' || count(*) FROM messages")"
 exit "$result"

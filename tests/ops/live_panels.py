@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-from promql import METRICS, SERIES, fill, metric_of, recorded_names
+from promql import METRICS, fill, metric_of
 from support import ROOT
 
 SCRAPE_SECONDS = 1
@@ -145,21 +145,10 @@ def wrong_metrics(targets):
     return problems
 
 
-def asked(expr):
-    """The metrics that a query asks for, behind recorded series too."""
-    rules = yaml.safe_load((ROOT / "grafana/rules.yaml").read_text())
-    recorded = {rule["record"]: rule["expr"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
-    for name in recorded_names(expr):
-        expr += " " + recorded[name]
-    return {metric_of(series)["name"] for series, _ in SERIES.findall(expr)}
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("targets", nargs="+", metavar="POD=URL")
     parser.add_argument("--seconds", type=int, default=60, help="how long to record (at least 12 for rates)")
-    parser.add_argument("--unfed", nargs="*", default=[], metavar="METRIC", choices=[*METRICS],
-                        help="metrics that nothing counts in this run: a query of these alone may have no data")
     parser.add_argument("--out", type=Path, help="folder for one picture of each dashboard")
     options = parser.parse_args(arguments)
     targets = dict(target.split("=", 1) for target in options.targets)
@@ -172,8 +161,7 @@ def main(arguments=None):
         for name, board in boards().items():
             panels = answers(prometheus, board, start, end)
             problems += [f"{name} / {panel['title']} / {legend or 'value'}: no data"
-                         for panel, queries in panels for number, (legend, series) in enumerate(queries)
-                         if not series and not asked(panel["targets"][number]["expr"]) <= set(options.unfed)]
+                         for panel, queries in panels for legend, series in queries if not series]
             if options.out:
                 from render import draw
                 options.out.mkdir(parents=True, exist_ok=True)

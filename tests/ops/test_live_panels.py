@@ -6,12 +6,11 @@ import live_panels
 from fake_roles import FakeRole
 
 
-def run(out=None, without=(), seconds=12, unfed=()):
+def run(out=None, without=(), seconds=12):
     with contextlib.ExitStack() as stack:
         roles = [stack.enter_context(FakeRole(role, without, seed)) for seed, role in enumerate(("gateway", "worker", "push"))]
         targets = [f"{role.role}-0={role.url}" for role in roles]
-        return live_panels.main([*(["--out", str(out)] if out else []), "--seconds", str(seconds), *targets,
-                                 *(["--unfed", *unfed] if unfed else [])])
+        return live_panels.main([*(["--out", str(out)] if out else []), "--seconds", str(seconds), *targets])
 
 
 def test_every_panel_has_data_when_every_metric_is_there(tmp_path, capfd):
@@ -26,8 +25,3 @@ def test_a_panel_without_data_is_named(capfd):
     problems = capfd.readouterr().err
     assert "gateway / Resync / {{reason}}: no data" in problems
     assert "no process exposes tidings_resyncs_total" in problems
-
-
-def test_only_what_nothing_counts_may_have_no_data(capfd):
-    assert run(without=["tidings_push_request_seconds"], seconds=4, unfed=["tidings_push_request_seconds"]) == 1
-    assert capfd.readouterr().err.splitlines() == ["no process exposes tidings_push_request_seconds"]

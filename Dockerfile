@@ -1,6 +1,7 @@
 # The three roles, `dev` and the tools from one image. Needs no syntax newer than buildah 1.28 knows.
 #
-# The bases are arguments so that a release pins both by digest and a mirror can stand in:
+# The bases are arguments so that a mirror can stand in and a release pins both by digest. By default they are tags and not
+# pinned: no registry was in reach where this was written. `make image-digests` asks for today's and prints these arguments:
 #   --build-arg RUST_IMAGE=docker.io/library/rust:1.95-bookworm@sha256:…
 #   --build-arg RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot@sha256:…
 # Both are Debian 12, so that the binary finds the C library it was linked with.
@@ -16,9 +17,10 @@ ENV TIDINGS_REVISION=${REVISION}
 # Set by BuildKit and buildah; keeps the platforms apart in the shared cache.
 ARG TARGETARCH
 COPY . .
+# Without the line tables, which are three quarters of the binary; a backtrace still names its functions.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/target,sharing=locked \
-    CARGO_TARGET_DIR="/target/${TARGETARCH}" cargo build --release --locked --package tidings --bin tidings \
+    CARGO_TARGET_DIR="/target/${TARGETARCH}" CARGO_PROFILE_RELEASE_STRIP=debuginfo cargo build --release --locked --package tidings --bin tidings \
     && mkdir -p /out/data \
     && cp "/target/${TARGETARCH}/release/tidings" /out/tidings
 

@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops bench bench-short flood chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz live
+.PHONY: help run test lint unit integration web ops bench bench-short flood chaos chaos-push drain upgrade-test image-test docs api-fuzz autobahn fuzz live image-digests
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,12 @@ chaos-push: ## Kill worker and push stage again and again while phones are to ri
 
 image-test: ## Build the container image for real with buildah and start it
 	./scripts/image-test.sh
+
+image-digests: ## Print the build arguments that pin the image's bases by today's digests; needs skopeo and a registry
+	@sed -nE 's/^ARG ([A-Z]+_IMAGE)=(.*)/\1 \2/p' Dockerfile | while read -r name image; do \
+	  digest=$$(skopeo inspect --no-tags --format '{{.Digest}}' "docker://$$image"); \
+	  echo "--build-arg $$name=$$image@$$digest"; \
+	done
 
 api-fuzz: ## Hold a running server against its OpenAPI document with schemathesis
 	./scripts/api-fuzz.sh

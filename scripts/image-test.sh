@@ -2,6 +2,7 @@
 # Builds the image for real and starts it: as its own user, with a read-only root file system, and asks its health check.
 # Without a registry: buildah and base images made with debootstrap, with this machine's Rust mounted into the build.
 # Needs root on Debian 12. Argument: the build context (default: this repository).
+#   TIDINGS_BIN   a release binary that takes the place of the one the build would make: a minute instead of ten
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 context=$(cd "${1:-$repo}" && pwd)
@@ -60,12 +61,28 @@ base() {
 base tidings-runtime ca-certificates
 base tidings-build ca-certificates,gcc,g++,libc6-dev,make
 
+rust=$(rustc --print sysroot)
+if [ -n "${TIDINGS_BIN:-}" ]; then
+  # The Dockerfile as it is, with a cargo that only hands this binary out.
+  say "with a ready binary: what the compiler makes of this Dockerfile is not seen"
+  rust=$work/rust
+  mkdir -p "$rust/bin"
+  cp "$TIDINGS_BIN" "$rust/tidings"
+  cat >"$rust/bin/cargo" <<'CARGO'
+#!/bin/sh
+set -e
+mkdir -p "$CARGO_TARGET_DIR/release"
+cp /usr/local/rust/tidings "$CARGO_TARGET_DIR/release/tidings"
+[ "$CARGO_PROFILE_RELEASE_STRIP" != debuginfo ] || strip --strip-debug "$CARGO_TARGET_DIR/release/tidings"
+CARGO
+  chmod +x "$rust/bin/cargo"
+fi
 say "building"
 began=$(date +%s)
 buildah bud --pull-never --layers=false --format docker \
   --build-arg RUST_IMAGE=localhost/tidings-build --build-arg RUNTIME_IMAGE=localhost/tidings-runtime \
   --build-arg REVISION="$(git -C "$repo" rev-parse --short HEAD)" \
-  --volume "$(rustc --print sysroot):/usr/local/rust:ro" \
+  --volume "$rust:/usr/local/rust:ro" \
   --ignorefile "$repo/.dockerignore" -f "$repo/Dockerfile" -t "$image" "$context" >"$work/build.log" 2>&1 ||
   { tail -20 "$work/build.log"; fail "build"; }
 say "built in $(($(date +%s) - began)) s"

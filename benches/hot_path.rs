@@ -94,7 +94,8 @@ fn registry(criterion: &mut Criterion) {
     let settings = load(&sources).expect("the defaults are valid").config.gateway;
     let rates = UserRates::new(&settings);
     let registry = Registry::default();
-    let sessions: Vec<_> = (0..15_000).map(|number| Arc::new(session(user(number), &settings, &rates))).collect();
+    let sessions: Vec<_> =
+        (0..15_000).map(|number| Arc::new(session(user(number), &settings, &rates))).collect();
     for session in &sessions {
         registry.add(session);
     }

@@ -7,7 +7,7 @@ WITHIN_A_SECOND = 'increase(tidings_delivery_seconds_bucket{@,le=~"1|1[.]0"}[$__
 ALL_DELIVERIES = "increase(tidings_delivery_seconds_count{@}[$__range])"
 ACCEPTED = rate("tidings_messages_accepted_total")
 # Dead letters wait for people and push_wait for its time: neither says that anything is slow.
-OLDEST = 'max by (queue) (tidings_oldest_message_age_seconds{@,queue!~"dead|push_wait"})'
+OLDEST = 'max by (queue) (tidings_oldest_message_age_seconds{@})'
 
 BOARD = dashboard("tidings-overview", "Tidings / Overview", "Service level, flow of messages and use of the design.", "", [
     row("Service level: 99.9 % of messages delivered within 1 s",

@@ -10,6 +10,9 @@ mod error;
 mod partition;
 mod push;
 pub mod rabbitmq;
+mod waiting;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,6 +21,7 @@ pub use dead::{DeadLetter, DeadLetters, LetterId, Replayed};
 pub use error::{PublishError, QueueError};
 pub use partition::{Partition, Partitions};
 pub use push::{PushConsumer, PushDelivery, PushJob, PushLane, PushQueue};
+pub use waiting::Waiting;
 
 /// What a consumer got: one published batch.
 #[derive(Debug)]
@@ -43,7 +47,11 @@ pub struct Depth {
     /// The queue's metric label: `inbound`, `dead`, or a push queue's name.
     pub queue: String,
     pub ready: u64,
+    /// Of RabbitMQ what consumers of this process hold: AMQP does not tell of the others.
     pub unacknowledged: u64,
+    /// Of a push queue: for how long the oldest job that consumers of this process hold, or held since the last look, could have
+    /// been worked on.
+    pub oldest: Option<Duration>,
 }
 
 /// Carries batches of accepted entries from gateways to workers.

@@ -18,7 +18,8 @@ use crate::queue::rabbitmq::{self, RabbitQueue};
 use crate::queue::{PushQueue, Queue};
 use crate::store::Store;
 use crate::store::postgres::{self, PoolObserver, PostgresStore};
-use crate::telemetry::metrics::{Dependency, PoolState, QueueName, QueueState};
+use crate::telemetry::metrics::family::Label;
+use crate::telemetry::metrics::{ConsumedQueue, Dependency, PoolState, QueueName, QueueState};
 use crate::telemetry::{Check, Gate, Metrics};
 
 /// The three services, as a role uses them.
@@ -128,7 +129,10 @@ pub async fn count_queues(queue: Arc<dyn Queue>, metrics: Arc<Metrics>, stop: Ca
     loop {
         if let Ok(Ok(depths)) = tokio::time::timeout(PING_TIMEOUT, queue.depths()).await {
             for depth in depths {
-                let Some(name) = queue_name(&depth.queue) else { continue };
+                if let (Some(queue), Some(oldest)) = (label::<ConsumedQueue>(&depth.queue), depth.oldest) {
+                    metrics.queues.oldest_message_age_seconds.get(queue).set(oldest.as_secs_f64());
+                }
+                let Some(name) = label::<QueueName>(&depth.queue) else { continue };
                 let gauge = |state| metrics.queues.queue_messages.get(name, state);
                 gauge(QueueState::Ready).set(i64::try_from(depth.ready).unwrap_or(i64::MAX));
                 gauge(QueueState::Unacknowledged)
@@ -142,18 +146,9 @@ pub async fn count_queues(queue: Arc<dyn Queue>, metrics: Arc<Metrics>, stop: Ca
     }
 }
 
-fn queue_name(name: &str) -> Option<QueueName> {
-    match name {
-        "inbound" => Some(QueueName::Inbound),
-        "dead" => Some(QueueName::Dead),
-        "push" => Some(QueueName::Push),
-        "push_wait" => Some(QueueName::PushWait),
-        "push_apns" => Some(QueueName::PushApns),
-        "push_fcm" => Some(QueueName::PushFcm),
-        "push_webpush" => Some(QueueName::PushWebpush),
-        "push_log" => Some(QueueName::PushLog),
-        _ => None,
-    }
+/// The label that a queue has in metrics.
+fn label<L: Label>(queue: &str) -> Option<L> {
+    L::ALL.iter().copied().find(|label| label.value() == queue)
 }
 
 async fn watch<F, Fut>(check: Check, stop: CancellationToken, ask: F)

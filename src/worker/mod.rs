@@ -21,10 +21,9 @@ use uuid::Uuid;
 use self::fan_out::FanOut;
 use self::notify::Notify;
 use self::ownership::Ownership;
-use self::waiting::Waiting;
 use crate::config;
 use crate::fanout::Fanout;
-use crate::queue::{Partition, Partitions, PushQueue, Queue};
+use crate::queue::{Partition, Partitions, PushQueue, Queue, Waiting};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -75,7 +74,7 @@ impl Worker {
     pub async fn run(self, stop: CancellationToken) {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
         let waiting = Waiting::default();
-        tokio::spawn(waiting.clone().show(Arc::clone(&self.metrics), stop.child_token()));
+        tokio::spawn(waiting::show(waiting.clone(), Arc::clone(&self.metrics), stop.child_token()));
         if self.notify.recover(&stop).await.is_err() {
             return;
         }
@@ -127,7 +126,7 @@ impl Worker {
         &self,
         partition: Partition,
         fan_out: FanOut,
-        waiting: Waiting,
+        waiting: Waiting<Partition>,
         stop: &CancellationToken,
     ) -> Running {
         let stop = stop.child_token();

@@ -11,9 +11,8 @@ use super::fan_out::FanOut;
 use super::notify::Notify;
 use super::outcome;
 use super::persist::{Pause, Persist, Persisted, Stopped, bury};
-use super::waiting::Waiting;
 use crate::model::{EventBody, NewEntry, Timestamp};
-use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError};
+use crate::queue::{Consumer, Delivery, Partition, Queue, QueueError, Waiting};
 use crate::store::{Appended, Store};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{ConsumeResult, ConsumedQueue, DeadReason, Stage};
@@ -24,7 +23,7 @@ pub(super) struct Task {
     pub store: Arc<dyn Store>,
     pub fan_out: FanOut,
     pub notify: Notify,
-    pub waiting: Waiting,
+    pub waiting: Waiting<Partition>,
     pub batch_rows: usize,
     /// Of one transaction.
     pub batch_bytes: usize,
@@ -82,7 +81,7 @@ impl Task {
                 Ok(mut consumer) => {
                     pause = Pause::new();
                     let Err(end) = self.consume(&mut *consumer).await;
-                    self.waiting.left(self.partition);
+                    self.waiting.left(|partition| *partition == self.partition);
                     consumer.close().await;
                     end
                 }
@@ -111,7 +110,7 @@ impl Task {
                 }
                 through = told(&mut telling) => {
                     self.acknowledge(consumer, through?).await?;
-                    self.waiting.done(self.partition);
+                    self.waiting.done(&self.partition);
                     continue;
                 }
                 deliveries = consumer.receive(self.batch_rows) => deliveries?,

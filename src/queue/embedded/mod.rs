@@ -64,13 +64,14 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn depths(&self) -> Result<Vec<Depth>, QueueError> {
-        let mut inbound = Depth { queue: "inbound".to_owned(), ready: 0, unacknowledged: 0 };
+        let mut inbound = Depth { queue: "inbound".to_owned(), ready: 0, unacknowledged: 0, oldest: None };
         for partition in self.partitions.all() {
             let (ready, unacknowledged) = self.lanes[partition.index()].depth();
             inbound.ready += ready as u64;
             inbound.unacknowledged += unacknowledged as u64;
         }
-        let dead = Depth { queue: "dead".to_owned(), ready: self.count_dead().await?, unacknowledged: 0 };
+        let ready = self.count_dead().await?;
+        let dead = Depth { queue: "dead".to_owned(), ready, unacknowledged: 0, oldest: None };
         let mut depths = vec![inbound, dead];
         depths.extend(self.jobs.depths());
         Ok(depths)

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::EmbeddedQueue;
 use crate::model::Timestamp;
 use crate::queue::{
-    Depth, PublishError, PushConsumer, PushDelivery, PushJob, PushLane, PushQueue, QueueError,
+    Depth, PublishError, PushConsumer, PushDelivery, PushJob, PushLane, PushQueue, QueueError, Waiting,
 };
 use crate::store::sqlite::{Database, DatabaseError};
 
@@ -31,6 +31,8 @@ pub(super) struct Jobs {
     index: Mutex<Index>,
     /// Rung when a job came or came back.
     bell: Notify,
+    /// By lane: what consumers have in hand, by its id.
+    waiting: [Waiting<i64>; PushLane::ALL.len()],
 }
 
 #[derive(Default)]
@@ -61,7 +63,7 @@ impl Jobs {
                 lane.insert((due, id), true);
             }
         }
-        Ok(Self { index: Mutex::new(index), bell: Notify::new() })
+        Ok(Self { index: Mutex::new(index), bell: Notify::new(), waiting: Default::default() })
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -103,7 +105,8 @@ impl Jobs {
 
     /// How much is due, how much waits for its time, how much is delivered.
     pub fn depths(&self) -> Vec<Depth> {
-        let now = Timestamp::now().as_millis();
+        let at = Timestamp::now();
+        let now = at.as_millis();
         let index = self.index();
         let mut waiting = 0;
         let mut depths = Vec::with_capacity(PushLane::ALL.len() + 1);
@@ -111,13 +114,17 @@ impl Jobs {
             let jobs = &index.lanes[lane.index()];
             let later = jobs.range((now + 1, 0)..).count();
             waiting += later as u64;
+            let first = jobs.first_key_value().map(|((due, _), _)| at.since(Timestamp::from_millis(*due)));
+            let oldest = self.waiting[lane.index()].oldest().max(first.unwrap_or_default());
             depths.push(Depth {
                 queue: lane.label().to_owned(),
                 ready: (jobs.len() - later) as u64,
                 unacknowledged: index.held[lane.index()] as u64,
+                oldest: Some(oldest),
             });
         }
-        depths.push(Depth { queue: "push_wait".to_owned(), ready: waiting, unacknowledged: 0 });
+        let queue = "push_wait".to_owned();
+        depths.push(Depth { queue, ready: waiting, unacknowledged: 0, oldest: None });
         depths
     }
 }
@@ -219,8 +226,11 @@ impl PushConsumer for EmbeddedPushConsumer {
                 Ok(())
             })
             .await?;
-        let done = tags.iter().filter(|tag| self.held.remove(tag).is_some()).count();
-        self.jobs.index().held[self.lane.index()] -= done;
+        let done: Vec<Place> = tags.iter().filter_map(|tag| self.held.remove(tag)).collect();
+        self.jobs.index().held[self.lane.index()] -= done.len();
+        for place in done {
+            self.jobs.waiting[self.lane.index()].done(&place.id);
+        }
         Ok(())
     }
 }
@@ -243,6 +253,8 @@ impl EmbeddedPushConsumer {
             };
             let tag = place.id.unsigned_abs();
             self.held.insert(tag, place);
+            let due = Timestamp::from_millis(place.due);
+            self.jobs.waiting[self.lane.index()].took(place.id, due);
             deliveries.push(PushDelivery {
                 tag,
                 redelivered: place.redelivered,
@@ -256,6 +268,7 @@ impl EmbeddedPushConsumer {
 
 impl Drop for EmbeddedPushConsumer {
     fn drop(&mut self) {
+        self.jobs.waiting[self.lane.index()].left(|id| self.held.contains_key(&id.unsigned_abs()));
         let left = self.taken.drain(..).chain(self.held.drain().map(|(_, place)| place));
         self.jobs.put_back(self.lane, left);
     }

@@ -46,6 +46,10 @@ pub struct RabbitQueue {
     prefetch: u16,
     /// Messages that consumers of this process took and have not acknowledged.
     held: Arc<AtomicU64>,
+    /// By lane: jobs that consumers of this process took and have not acknowledged.
+    pushes: [push::InHand; PushLane::ALL.len()],
+    /// Push consumers so far, each of which has a number.
+    consumers: AtomicU64,
     _stop: DropGuard,
 }
 
@@ -68,6 +72,8 @@ impl RabbitQueue {
             board,
             prefetch,
             held: Arc::default(),
+            pushes: Default::default(),
+            consumers: AtomicU64::default(),
             _stop: stop.drop_guard(),
         }
     }
@@ -129,21 +135,26 @@ impl Queue for RabbitQueue {
         self.publishing.now().map(drop).map_err(unavailable)
     }
 
-    /// `unacknowledged` is what consumers of this process hold: AMQP does not tell of the others.
     async fn depths(&self) -> Result<Vec<Depth>, QueueError> {
         let channel = self.consuming.channel().await?;
         let mut inbound = 0;
         for partition in self.topology.partitions().all() {
             inbound += self.ready(&channel, self.topology.inbound(partition)).await?;
         }
-        let depth = |queue: &str, ready| Depth { queue: queue.to_owned(), ready, unacknowledged: 0 };
+        let depth =
+            |queue: &str, ready| Depth { queue: queue.to_owned(), ready, unacknowledged: 0, oldest: None };
         let held = self.held.load(Ordering::Relaxed);
         let mut depths = vec![Depth { unacknowledged: held, ..depth("inbound", inbound) }];
         depths.push(depth("dead", self.ready(&channel, self.topology.dead()).await?));
         if self.topology.has_push() {
             for lane in PushLane::ALL {
                 let ready = self.ready(&channel, self.topology.name(lane.queue())).await?;
-                depths.push(depth(lane.label(), ready));
+                let held = &self.pushes[lane.index()];
+                depths.push(Depth {
+                    unacknowledged: held.held() as u64,
+                    oldest: Some(held.oldest()),
+                    ..depth(lane.label(), ready)
+                });
             }
             let mut waiting = 0;
             for (queue, _) in PUSH_WAITS {

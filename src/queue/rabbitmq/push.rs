@@ -2,6 +2,7 @@
 //! into `push.work`; its consumers send it on: to the next wait, or to its lane.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,11 +19,19 @@ use super::link::Link;
 use super::publish::{Message, PUSHES_AT_ONCE, Publishing, Way};
 use super::topology::{Topology, wait_for};
 use crate::model::Timestamp;
-use crate::queue::{PublishError, PushConsumer, PushDelivery, PushJob, PushLane, PushQueue, QueueError};
+use crate::queue::{
+    PublishError, PushConsumer, PushDelivery, PushJob, PushLane, PushQueue, QueueError, Waiting,
+};
 
 /// Where a job that waits goes in the end, and when, in milliseconds since 1970.
 const LANE: &str = "x-tidings-lane";
 const DUE: &str = "x-tidings-due";
+
+/// Since when it could be worked on, in milliseconds since 1970.
+const SINCE: &str = "x-tidings-since";
+
+/// What push consumers of this process took, by the consumer's number and the delivery's tag.
+pub(super) type InHand = Waiting<(u64, u64)>;
 
 /// Before a job that could not be sent on is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -39,12 +48,15 @@ impl PushQueue for RabbitQueue {
     async fn consume_push(&self, lane: PushLane, prefetch: u16) -> Result<Box<dyn PushConsumer>, QueueError> {
         let subscription = self.consuming.consume(self.topology.name(lane.queue()), prefetch).await?;
         let (publishing, topology) = (Arc::clone(&self.publishing), Arc::clone(&self.topology));
-        Ok(Box::new(RabbitPushConsumer { subscription, lane, publishing, topology }))
+        let in_hand = self.pushes[lane.index()].clone();
+        let number = self.consumers.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(RabbitPushConsumer { subscription, lane, publishing, topology, in_hand, number }))
     }
 }
 
 fn message(topology: &Topology, job: PushJob, now: Timestamp) -> Message {
-    match job.due.and_then(|due| Some((due, wait_for(due, now)?))) {
+    let since = job.due.unwrap_or(now);
+    let mut message = match job.due.and_then(|due| Some((due, wait_for(due, now)?))) {
         None => Message::new(topology.name(job.lane.queue()), job.payload),
         Some((due, wait)) => {
             let mut message = Message::new(topology.name(wait), job.payload);
@@ -53,7 +65,9 @@ fn message(topology: &Topology, job: PushJob, now: Timestamp) -> Message {
             message.headers.insert(DUE.into(), AMQPValue::LongLongInt(due.as_millis()));
             message
         }
-    }
+    };
+    message.headers.insert(SINCE.into(), AMQPValue::LongLongInt(since.as_millis()));
+    message
 }
 
 struct RabbitPushConsumer {
@@ -61,6 +75,8 @@ struct RabbitPushConsumer {
     lane: PushLane,
     publishing: Arc<Link<Publishing>>,
     topology: Arc<Topology>,
+    in_hand: InHand,
+    number: u64,
 }
 
 /// A message that is to go on: the tag to acknowledge then, and where it goes.
@@ -99,8 +115,15 @@ impl PushConsumer for RabbitPushConsumer {
     async fn acknowledge(&mut self, tags: &[u64]) -> Result<(), QueueError> {
         for tag in tags {
             self.subscription.acknowledge(*tag, false).await?;
+            self.in_hand.done(&(self.number, *tag));
         }
         Ok(())
+    }
+}
+
+impl Drop for RabbitPushConsumer {
+    fn drop(&mut self) {
+        self.in_hand.left(|(consumer, _)| *consumer == self.number);
     }
 }
 
@@ -109,9 +132,12 @@ impl RabbitPushConsumer {
     fn sort(&self, message: Delivery) -> Result<PushDelivery, Onward> {
         let headers = message.properties.headers().as_ref();
         let lane = headers.and_then(lane).unwrap_or(self.lane);
-        let due = headers.and_then(due).filter(|due| wait_for(*due, Timestamp::now()).is_some());
+        let due = headers.and_then(|headers| time(headers, DUE));
+        let now = Timestamp::now();
         let (tag, payload) = (message.delivery_tag, Bytes::from(message.data));
-        if lane == self.lane && due.is_none() {
+        if lane == self.lane && due.is_none_or(|due| wait_for(due, now).is_none()) {
+            let since = headers.and_then(|headers| time(headers, SINCE)).unwrap_or(now);
+            self.in_hand.took((self.number, tag), since);
             return Ok(PushDelivery { tag, redelivered: message.redelivered, payload });
         }
         Err((tag, PushJob { lane, due, payload }))
@@ -163,8 +189,8 @@ fn lane(headers: &FieldTable) -> Option<PushLane> {
     }
 }
 
-fn due(headers: &FieldTable) -> Option<Timestamp> {
-    match headers.inner().get(DUE)? {
+fn time(headers: &FieldTable, name: &str) -> Option<Timestamp> {
+    match headers.inner().get(name)? {
         AMQPValue::LongLongInt(millis) => Some(Timestamp::from_millis(*millis)),
         _ => None,
     }

@@ -60,6 +60,7 @@ on_both!(
     no_more_than_the_prefetch_are_delivered,
     a_receive_that_is_given_up_takes_nothing_away,
     a_buried_job_is_replayed_to_its_lane,
+    depths_tell_how_much_is_in_hand_and_for_how_long_it_has_waited,
 );
 
 fn job(lane: PushLane, text: &str, wait: Option<Duration>) -> PushJob {
@@ -99,6 +100,32 @@ async fn a_job_comes_to_its_lane_and_to_no_other(fixture: Fixture) {
         assert!(!got[0].redelivered);
         assert_nothing_comes(&mut *consumer).await;
     }
+}
+
+async fn depths_tell_how_much_is_in_hand_and_for_how_long_it_has_waited(fixture: Fixture) {
+    let look = async || {
+        let depths = fixture.queue.depths().await.unwrap();
+        let depth = depths.into_iter().find(|depth| depth.queue == PushLane::Work.label()).unwrap();
+        (depth.unacknowledged, depth.oldest.unwrap())
+    };
+    assert_eq!(look().await, (0, Duration::ZERO));
+    let (began, wait) = (Instant::now(), Duration::from_millis(500));
+    fixture.push.put(vec![at_once("now"), job(PushLane::Work, "later", Some(wait))]).await.unwrap();
+    let mut consumer = fixture.push.consume_push(PushLane::Work, 10).await.unwrap();
+    let now = receive(&mut *consumer, 1).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let (held, oldest) = look().await;
+    assert!(held == 1 && oldest >= Duration::from_millis(600), "{held} {oldest:?}");
+    consumer.acknowledge(&[now[0].tag]).await.unwrap();
+    let (held, oldest) = look().await;
+    assert!(held == 0 && oldest >= Duration::from_millis(600), "it was done with since: {held} {oldest:?}");
+    // What had to wait counts from when it was due, not from when it was put.
+    let later = receive(&mut *consumer, 1).await;
+    let (held, oldest) = look().await;
+    let most = began.elapsed() + Duration::from_millis(50) - wait;
+    assert!(held == 1 && oldest <= most, "{held} {oldest:?} {most:?}");
+    drop((later, consumer));
+    assert_eq!(look().await.0, 0, "what a consumer that is gone held is still counted");
 }
 
 async fn a_job_that_waits_comes_in_time_and_not_before(fixture: Fixture) {

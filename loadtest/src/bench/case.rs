@@ -34,6 +34,8 @@ pub enum Kind {
     Room,
     /// Everybody logs in at once, each with 20 conversations.
     Logins,
+    /// What a registered device costs each message that its user acknowledges.
+    Devices,
 }
 
 pub struct Measured {
@@ -48,6 +50,8 @@ const PAIRS: &str = include_str!("../../scenarios/pairs.toml");
 const GROUPS: &str = include_str!("../../scenarios/groups-50.toml");
 const ROOM: &str = include_str!("../../scenarios/room-15000.toml");
 const LOGINS: &str = include_str!("../../scenarios/login-storm.toml");
+const ACKNOWLEDGING: &str = include_str!("../../scenarios/acknowledging.toml");
+const DEVICES: &str = include_str!("../../scenarios/devices.toml");
 /// To how many others a message to a group of 50 goes.
 const GROUP_READERS: f64 = 49.0;
 /// A login storm sends nothing: it is over when everybody is in.
@@ -74,6 +78,12 @@ impl Case {
     pub fn logins(options: &Options) -> Self {
         let name = format!("{} logins", options.sockets);
         Self { duration: AFTER_LOGINS, ..Self::of(Kind::Logins, &name, LOGINS, options) }
+    }
+
+    /// The same without devices and with them.
+    pub fn devices(options: &Options) -> [Self; 2] {
+        [("acknowledging", ACKNOWLEDGING), ("acknowledging, with devices", DEVICES)]
+            .map(|(name, scenario)| Self::of(Kind::Devices, name, scenario, options))
     }
 
     fn of(kind: Kind, name: &str, scenario: &'static str, options: &Options) -> Self {
@@ -139,8 +149,8 @@ impl Measured {
         let readers = match self.kind {
             Kind::Quiet | Kind::Pairs => 1.0,
             Kind::Groups => GROUP_READERS,
-            // One step: nothing to climb.
-            Kind::Room | Kind::Logins => return true,
+            // Nothing to climb.
+            Kind::Room | Kind::Logins | Kind::Devices => return true,
         };
         report.delivered_per_s >= 0.98 * readers * report.offered_per_s && report.delivered.mean_ms < mean_ms
     }

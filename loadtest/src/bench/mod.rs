@@ -35,7 +35,7 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_value = "1000,2000,3000")]
     pub group_rates: Vec<f64>,
     /// Only these kinds of cases; the relay, which stores nothing, knows the first two
-    #[arg(long, value_delimiter = ',', default_value = "quiet,pairs,groups,room,logins")]
+    #[arg(long, value_delimiter = ',', default_value = "quiet,pairs,groups,room,logins,devices")]
     pub cases: Vec<Kind>,
     /// Only these: relay, dev, roles
     #[arg(long, value_delimiter = ',', default_value = "relay,dev,roles")]
@@ -97,6 +97,7 @@ async fn climb(options: &Options, server: &Server, results: &mut Vec<case::Measu
             Kind::Groups => options.group_rates.iter().map(|rate| Case::groups(options, *rate)).collect(),
             Kind::Room => vec![Case::room(options)],
             Kind::Logins => vec![Case::logins(options)],
+            Kind::Devices => Case::devices(options).into(),
         };
         for case in steps {
             let measured = case.measure(options, server).await?;

@@ -70,7 +70,8 @@ impl Server {
         if !migrated.success() {
             bail!("`tidings migrate` failed: {migrated}");
         }
-        for (role, count) in [("worker", options.workers), ("gateway", options.gateways)] {
+        let push = u32::from(options.cases.contains(&super::Kind::Devices));
+        for (role, count) in [("worker", options.workers), ("push", push), ("gateway", options.gateways)] {
             for number in 1..=count {
                 let (port, ops) = (free_port()?, free_port()?);
                 let command = server.role(options, role, port, ops)?;

@@ -32,7 +32,7 @@ fn many(table: &mut String, results: &[Measured]) {
                 "everybody is in and synchronised after {:.2} s; one login: p50 {:.0} ms, p99 {:.0} ms",
                 report.all_logged_in_s, report.login.p50_ms, report.login.p99_ms
             ),
-            Kind::Quiet | Kind::Pairs | Kind::Groups => continue,
+            Kind::Quiet | Kind::Pairs | Kind::Groups | Kind::Devices => continue,
         };
         let _ = writeln!(rows, "| {server} | {case} | {figures} |");
     }

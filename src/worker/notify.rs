@@ -67,7 +67,14 @@ impl Notify {
         let left = loop {
             match shared.store.untold().await {
                 Ok(left) => break left,
-                Err(error) => tracing::error!(%error, "worker.recover_notices"),
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, "worker.recover_notices");
+                }
+                // Waiting would not help, and messages go on without.
+                Err(error) => {
+                    tracing::error!(%error, "worker.recover_notices: pushes of before may be missing");
+                    break Vec::new();
+                }
             }
             pause.wait(stop).await?;
         };

@@ -12,6 +12,8 @@ use crate::push::provider::{Clock, ProviderError, SharedCredentials, Source, Wat
 /// Apple refuses tokens older than an hour, and senders that renew more often than every 20 minutes.
 const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
 const RENEW_AT_MOST_EVERY: Duration = Duration::from_secs(20 * 60);
+/// How far apart the clocks of processes may be.
+const LARGEST_SKEW: Duration = Duration::from_secs(60);
 
 /// Signs provider tokens. All connections share the present one, because Apple counts renewals; so do all processes and their
 /// restarts, by way of [`SharedCredentials`].
@@ -113,7 +115,10 @@ impl Signer {
         let last = found.token().or(current.as_ref().map(|current| &current.token)).cloned();
         let now = (self.clock)();
         let replaced_at = last.as_ref().and_then(|last| last.replaced_at);
-        let too_soon = replaced_at.is_some_and(|at| age(at, now) < RENEW_AT_MOST_EVERY);
+        // A process whose clock is ahead says a time to come: that must not keep the others from a token of their own.
+        let too_soon = replaced_at.is_some_and(|at| {
+            at <= seconds(now) + LARGEST_SKEW.as_secs() && age(at, now) < RENEW_AT_MOST_EVERY
+        });
         if !may_sign || (too_soon && !rotated) {
             return Ok(false);
         }

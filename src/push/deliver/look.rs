@@ -1,7 +1,7 @@
 //! The look just before sending: who has acknowledged, read, muted, left or signed out meanwhile, what the message is now, what
 //! the badge is now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Item, Lane};
@@ -122,6 +122,18 @@ enum OnScreen {
     Later(Timestamp),
 }
 
+/// The places of rings that an earlier place has too: the same message for the same device.
+fn copies(items: &[Item]) -> HashSet<usize> {
+    let mut seen = HashSet::new();
+    let rings = items.iter().enumerate().filter_map(|(place, item)| match item {
+        Item::Ring { notice, phone, .. } => {
+            Some((place, (notice.conversation_id, notice.seq, &phone.user_id, &phone.device_id)))
+        }
+        Item::Summary(_) | Item::Clear(_) => None,
+    });
+    rings.filter(|(_, ring)| !seen.insert(*ring)).map(|(place, _)| place).collect()
+}
+
 /// In the order of the items.
 struct Screens(Vec<OnScreen>);
 
@@ -135,9 +147,12 @@ impl Screens {
             }
         }
         let keys: Vec<ScreenKey> = by_key.keys().cloned().collect();
+        // A job whose publish was repeated is here twice, with one claim.
+        let copies = copies(items);
         let asked = board::change(&*lane.parts.board, &keys, |key, screens| {
             let places = by_key.get(key).map_or(&[][..], Vec::as_slice);
             let answer = |place: &usize| match &items[*place] {
+                Item::Ring { .. } if copies.contains(place) => OnScreen::Done,
                 Item::Ring { notice, phone, claim, .. } => {
                     let screen = screens.of(&phone.device_id);
                     let open = !screen.has_delivered(notice.seq) && screen.claim(notice.seq, *claim);

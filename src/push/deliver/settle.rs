@@ -125,6 +125,9 @@ impl Lane {
             delivery.outcome == Outcome::Delivered && shows
         });
         let shown: Vec<&Ready> = shown.map(|answered| &answered.ready).collect();
+        if shown.is_empty() {
+            return Vec::new();
+        }
         let of: Vec<(ConversationId, UserId)> = shown
             .iter()
             .map(|ready| (ready.item.conversation_id(), ready.item.phone().user_id.clone()))

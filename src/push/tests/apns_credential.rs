@@ -105,6 +105,25 @@ async fn processes_and_their_restarts_share_one_token_and_its_renewals() {
 }
 
 #[tokio::test]
+async fn a_process_whose_clock_is_ahead_does_not_keep_the_others_from_a_token() {
+    let bench = Bench::start().await;
+    let kept: Arc<dyn SharedCredentials> = Arc::new(Kept::default());
+    let of = |clock: &ManualClock| {
+        Apns::with_clock(bench.apns_settings(), clock.clock()).expect("APNs").sharing(Arc::clone(&kept))
+    };
+    let ahead = ManualClock::new();
+    ahead.pass(60 * MINUTE);
+    let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    let wrong = of(&ahead);
+    // Refused, and by its clock it may sign again; both of its tokens are shared.
+    for _ in 0..2 {
+        assert_ne!(wrong.deliver(&push).await.outcome.label(), "delivered");
+        ahead.pass(21 * MINUTE);
+    }
+    assert_delivered(&of(&bench.clock).deliver(&push).await);
+}
+
+#[tokio::test]
 async fn a_process_that_signed_for_itself_takes_the_token_of_the_others_when_apple_wants_no_more_of_them() {
     let bench = Bench::start().await;
     let kept: Arc<dyn SharedCredentials> = Arc::new(Kept::default());

@@ -131,12 +131,12 @@ pub(super) fn rows(connection: &Connection) -> Result<Vec<Row>, StoreError> {
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let texts =
-            serde_json::from_slice(&row.get::<_, Vec<u8>>(1)?).map_err(|error| StoreError::Refused {
-                message: "the outbox holds what this release cannot read".to_owned(),
-                source: Some(Box::new(error)),
-            })?;
-        found.push(Row { id: row.get(0)?, texts });
+        let id = row.get(0)?;
+        match serde_json::from_slice(&row.get::<_, Vec<u8>>(1)?) {
+            Ok(texts) => found.push(Row { id, texts }),
+            // Of another release, or damaged. What is readable must not suffer for it.
+            Err(error) => tracing::error!(%error, row = id, "sqlite.outbox: cannot be read and rings nobody"),
+        }
     }
     Ok(found)
 }

@@ -52,12 +52,15 @@ test('what the guide does with websocat, where that is on the machine', options,
   });
   try {
     const frames = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    // One's own message and its `accepted` come in any order.
+    const pending = [];
     const until = async (type) => {
       for (;;) {
+        const place = pending.findIndex((frame) => frame.type === type);
+        if (place >= 0) return pending.splice(place, 1)[0];
         const { value, done } = await frames.next();
         assert.ok(!done, `websocat ended before ${type}`);
-        const frame = JSON.parse(value);
-        if (frame.type === type) return frame;
+        pending.push(JSON.parse(value));
       }
     };
     child.stdin.write('{"type":"hello"}\n');

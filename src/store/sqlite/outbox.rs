@@ -166,3 +166,20 @@ impl Text {
         (self.entry, stored)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_row_keeps_nobody_from_the_others() {
+        let connection = Connection::open_in_memory().unwrap();
+        let table = "CREATE TABLE push_outbox (id INTEGER PRIMARY KEY, texts BLOB NOT NULL) STRICT";
+        connection.execute_batch(table).unwrap();
+        for texts in [&b"rubbish"[..], b"[]"] {
+            connection.execute(INSERT, [texts]).unwrap();
+        }
+        let readable: Vec<i64> = rows(&connection).unwrap().iter().map(|row| row.id).collect();
+        assert_eq!(readable, [2]);
+    }
+}

@@ -1,5 +1,6 @@
 //! One push to one phone, as the jobs of a provider's lane ask for it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::{ConversationId, Timestamp};
@@ -79,4 +80,43 @@ impl Item {
 fn ring(ring: Ring) -> impl Iterator<Item = Item> {
     let (notice, attempts, claim) = (Arc::new(ring.notice), ring.attempts, ring.claim);
     ring.to.into_iter().map(move |phone| Item::Ring { notice: Arc::clone(&notice), phone, attempts, claim })
+}
+
+/// The places of rings that an earlier place has too: the same message for the same device.
+pub(super) fn copies(items: &[Item]) -> HashSet<usize> {
+    let mut seen = HashSet::new();
+    let rings = items.iter().enumerate().filter_map(|(place, item)| match item {
+        Item::Ring { notice, phone, .. } => {
+            Some((place, (notice.conversation_id, notice.seq, &phone.user_id, &phone.device_id)))
+        }
+        Item::Summary(_) | Item::Clear(_) => None,
+    });
+    rings.filter(|(_, ring)| !seen.insert(*ring)).map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeviceId, MessageId, Seq, UserId};
+
+    #[test]
+    fn a_job_that_is_there_twice_rings_each_phone_once() {
+        let notice = Notice {
+            conversation_id: ConversationId::new(),
+            seq: Seq::new(1),
+            id: MessageId::new(),
+            sender_id: UserId::parse("ann").unwrap(),
+            peer: None,
+            stored_ms: 0,
+            push: None,
+        };
+        let phone = |device: &str| Phone {
+            user_id: UserId::parse("bob").unwrap(),
+            device_id: DeviceId::parse(device).unwrap(),
+        };
+        let ring =
+            Ring { notice, to: vec![phone("phone"), phone("tablet")], attempts: 0, claim: Claim::default() };
+        let items = Item::of(Job::Ring(vec![ring.clone(), ring]));
+        assert_eq!(copies(&items), HashSet::from([2, 3]));
+    }
 }

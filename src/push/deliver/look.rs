@@ -1,9 +1,10 @@
 //! The look just before sending: who has acknowledged, read, muted, left or signed out meanwhile, what the message is now, what
 //! the badge is now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::item::copies;
 use super::{Item, Lane};
 use crate::auth::AckScope;
 use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
@@ -120,18 +121,6 @@ enum OnScreen {
     /// Of a summary: what it would tell of.
     Tell(Vec<Seq>),
     Later(Timestamp),
-}
-
-/// The places of rings that an earlier place has too: the same message for the same device.
-fn copies(items: &[Item]) -> HashSet<usize> {
-    let mut seen = HashSet::new();
-    let rings = items.iter().enumerate().filter_map(|(place, item)| match item {
-        Item::Ring { notice, phone, .. } => {
-            Some((place, (notice.conversation_id, notice.seq, &phone.user_id, &phone.device_id)))
-        }
-        Item::Summary(_) | Item::Clear(_) => None,
-    });
-    rings.filter(|(_, ring)| !seen.insert(*ring)).map(|(place, _)| place).collect()
 }
 
 /// In the order of the items.

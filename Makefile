@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops live bench bench-short flood chaos chaos-push push-rate drain upgrade-test image-test image-digests docs api-fuzz autobahn fuzz
+.PHONY: help run test lint unit integration web ops live bench bench-short growth flood chaos chaos-push push-rate drain upgrade-test image-test image-digests docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ bench-short: ## The same in a minute on 1,000 sockets; fails on a broken promise
 
 bench: ## Measure the embedded server and the roles against a bare relay; prints a table
 	./scripts/bench.sh
+
+growth: ## Measure what a message costs with more gateways, a full log, more sockets; half an hour, draws docs/images/growth-*.svg
+	[ -n "$${TIDINGS:-}" ] || $(CARGO) build --release --locked -p tidings -p tidings-loadtest --bin tidings --bin tidings-loadtest
+	./scripts/growth.py --images docs/images $(ARGUMENTS)
 
 flood: ## Measure what others notice while one client floods, and how long 2,000 conversations take to come
 	./scripts/flood.sh

@@ -205,6 +205,11 @@ impl Checker {
         self.unanswered
     }
 
+    /// Accepted sends that no client got yet: nobody misses them, for nobody knows their seqs.
+    pub fn unseen(&self) -> usize {
+        self.sends.iter().filter(|send| send.outcome() == Outcome::Accepted && send.seq == 0).count()
+    }
+
     /// Every conversation with an id, for those who read it afresh.
     pub fn conversations(&self) -> impl Iterator<Item = (ConversationKey, Uuid, u32)> {
         let keyed = self.conversations.iter().enumerate();

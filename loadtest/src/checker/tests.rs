@@ -253,6 +253,16 @@ fn an_entry_that_one_reader_never_got_is_stuck() {
 }
 
 #[test]
+fn an_accepted_message_is_waited_for_until_one_reader_saw_it() {
+    let mut world = world();
+    let id = world.send(Outcome::Accepted);
+    world.send(Outcome::Unknown);
+    assert_eq!((world.checker.unanswered(), world.checker.unseen()), (0, 1));
+    world.deliver(0, 1, id);
+    assert_eq!(world.checker.unseen(), 0);
+}
+
+#[test]
 fn an_accepted_message_whose_sender_lost_the_right_is_not_lost() {
     let mut world = world();
     let id = world.send(Outcome::Accepted);

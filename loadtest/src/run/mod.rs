@@ -206,7 +206,7 @@ impl Run {
         }
     }
 
-    /// Waits until every send has its answer and every reader everything. The time it took, or
+    /// Waits until every send has its answer, every accepted one was seen, and every reader has everything. The time it took, or
     /// `None` when the deadline passed before.
     async fn drain(&mut self) -> Option<Duration> {
         let begin = Instant::now();
@@ -218,7 +218,7 @@ impl Run {
             let complete = online
                 .filter(|(online, _)| **online)
                 .all(|(_, readers)| readers.iter().all(|reader| checker.is_complete(*reader)));
-            if complete && checker.unanswered() == 0 {
+            if complete && checker.unanswered() == 0 && checker.unseen() == 0 {
                 return Some(begin.elapsed());
             }
         }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::model::{ConversationId, ConversationKind, Seq, UserId};
+use crate::model::{ClientId, ConversationId, ConversationKind, Seq, UserId};
 
 const LOAD: &str = "
     SELECT number, kind, last_seq, text_count, members_seq, low_user, high_user, low_barred, high_barred,
@@ -38,6 +38,8 @@ pub(super) struct Side {
     user: Box<str>,
     /// May not write.
     pub barred: bool,
+    /// The greatest of the client ids that they used here, once somebody looked; nil for none.
+    pub newest: Option<ClientId>,
     /// How far they got by sending.
     sent_seq: Seq,
     sent_texts: i64,
@@ -63,6 +65,11 @@ impl Head {
             side.sent_seq = self.last_seq;
             side.sent_texts = self.text_count;
         }
+    }
+
+    /// What is known of a sender's client ids, in a direct conversation.
+    pub(super) fn newest_of(&mut self, sender: &UserId) -> Option<&mut Option<ClientId>> {
+        Some(&mut self.pair.as_mut()?.side_of(sender)?.newest)
     }
 
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -120,6 +127,7 @@ fn head(id: ConversationId, row: &Row<'_>) -> rusqlite::Result<Head> {
         Ok::<_, rusqlite::Error>(Side {
             user: row.get(user)?,
             barred: row.get(barred)?,
+            newest: None,
             sent_seq: row.get(sent)?,
             sent_texts: row.get(sent + 1)?,
         })

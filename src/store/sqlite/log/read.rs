@@ -26,6 +26,7 @@ const BY_CLIENT_ID: &str = concat!(
     columns!(),
     " FROM messages WHERE conversation = ?1 AND sender_id = ?2 AND client_id = ?3"
 );
+const NEWEST_CLIENT_ID: &str = "SELECT max(client_id) FROM messages WHERE conversation = ?1 AND sender_id = ?2";
 const TARGET: &str = "SELECT kind, sender_id, deleted_at IS NOT NULL FROM messages WHERE place = ?1";
 const REACTIONS: &str = "
     SELECT target, emoji, user_id, count FROM (
@@ -116,6 +117,15 @@ pub(super) fn by_client_id(
     let mut statement = connection.prepare_cached(BY_CLIENT_ID)?;
     let entry = statement.query_row((number, sender, client_id), |row| row::entry(id, row)).optional()?;
     Ok(entry)
+}
+
+/// The greatest client id that the sender used in this conversation.
+pub(super) fn newest_client_id(
+    connection: &Connection,
+    number: i64,
+    sender: &UserId,
+) -> Result<Option<ClientId>, StoreError> {
+    Ok(connection.prepare_cached(NEWEST_CLIENT_ID)?.query_row((number, sender), |row| row.get(0))?)
 }
 
 /// The entry whoever may see it; `None` when it is not there.

@@ -9,10 +9,10 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::Touched;
-use crate::model::{ConversationId, Entry, EntryKind, MessageId, NewEntry, Seq};
+use crate::model::{ClientId, ConversationId, Entry, EntryKind, MessageId, NewEntry, Seq, UserId};
 use crate::store::sqlite::log::append::{self, insert_row, refuse_nul, refused};
 use crate::store::sqlite::log::head::{self, Head};
-use crate::store::sqlite::log::{rights, row};
+use crate::store::sqlite::log::{read, rights, row};
 use crate::store::{Appended, Audience, StoreError, Stored};
 
 const VERSION: &str = "SELECT version FROM journal_version";
@@ -22,9 +22,9 @@ const INSERT: &str = "INSERT INTO journal (id, entries) VALUES (?1, ?2)";
 const DELETE: &str = "DELETE FROM journal WHERE id <= ?1";
 
 /// A conversation's texts wait so long for more of it,
-const HOLD: Duration = Duration::from_secs(1);
+const HOLD: Duration = Duration::from_secs(2);
 /// unless so many wait in all: bounds the memory, and the time that a reader of everything waits.
-const ENTRIES: usize = 20_000;
+const ENTRIES: usize = 60_000;
 /// and so many bytes of them: bounds the memory too.
 pub(super) const BYTES: usize = if cfg!(test) { 64 * 1024 } else { 32 * 1024 * 1024 };
 /// Conversations that are known without being read again.
@@ -213,13 +213,15 @@ impl State {
             let Some(head) = self.heads.get_mut(&entry.conversation_id) else {
                 return Err(refused("the conversation of a text is not known"));
             };
-            if let Some(earlier) = waiting.and_then(|waiting| waiting.find(entry)) {
-                outcomes.push(repeated(head, earlier));
-                continue;
-            }
-            if let Some(earlier) = append::repeated(connection, head, entry)? {
-                outcomes.push(earlier);
-                continue;
+            if !is_news(connection, head, waiting, entry)? {
+                if let Some(earlier) = waiting.and_then(|waiting| waiting.find(entry)) {
+                    outcomes.push(repeated(head, earlier));
+                    continue;
+                }
+                if let Some(earlier) = append::repeated(connection, head, entry)? {
+                    outcomes.push(earlier);
+                    continue;
+                }
             }
             if let Err(refusal) = rights::check(connection, head, entry)? {
                 outcomes.push(Appended::Refused(refusal));
@@ -229,6 +231,9 @@ impl State {
                 return Err(refused("the conversation is full"));
             }
             head.advance(&entry.sender_id, true);
+            if let Some(newest) = head.newest_of(&entry.sender_id) {
+                *newest = (*newest).max(Some(entry.client_id));
+            }
             let place = Placed { seq: head.last_seq, id: MessageId::new(), texts: head.text_count };
             outcomes.push(append::stored(head, place.id, Audience::default()));
             written.push(Written(place, entry));
@@ -345,6 +350,32 @@ impl Waiting {
             other.client_id == entry.client_id && other.sender_id == entry.sender_id
         })
     }
+
+    fn newest(&self, sender: &UserId) -> Option<ClientId> {
+        let theirs = self.texts.iter().map(Text::entry).filter(|entry| entry.sender_id == *sender);
+        theirs.map(|entry| entry.client_id).max()
+    }
+}
+
+/// Whether the client id is greater than all that its sender used in the conversation, so that nothing has to be looked up. Ids in
+/// the order of time (UUIDv7) always are.
+fn is_news(
+    connection: &Connection,
+    head: &mut Head,
+    waiting: Option<&Waiting>,
+    entry: &NewEntry,
+) -> Result<bool, StoreError> {
+    let number = head.number;
+    let Some(newest) = head.newest_of(&entry.sender_id) else { return Ok(false) };
+    let known = match *newest {
+        Some(known) => known,
+        None => {
+            let stored = read::newest_client_id(connection, number, &entry.sender_id)?;
+            let known = stored.max(waiting.and_then(|waiting| waiting.newest(&entry.sender_id)));
+            *newest.insert(known.unwrap_or(ClientId::from_uuid(uuid::Uuid::nil())))
+        }
+    };
+    Ok(entry.client_id > known)
 }
 
 /// The answer to what is here already.

@@ -32,6 +32,7 @@ mod requests;
 mod routes;
 pub mod session;
 mod sync;
+mod turns;
 mod watchers;
 mod writer;
 
@@ -56,6 +57,7 @@ use self::rates::UserRates;
 use self::registry::Registry;
 use self::requests::Requests;
 use self::routes::Routes;
+use self::turns::Turns;
 use self::watchers::Watchers;
 use crate::auth::Verifier;
 use crate::config;
@@ -119,6 +121,7 @@ pub struct Inner {
     answers: Answers,
     requests: Requests,
     logins: Logins,
+    turns: Turns,
     ephemeral: Ephemeral,
     paces: Paces,
     rates: UserRates,
@@ -150,6 +153,7 @@ impl Gateway {
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
+            turns: Turns::new(turns::AT_ONCE),
             pushing,
             journal: Journal::default(),
             answers: Answers::default(),

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::Gateway;
 use super::session::{Problem, Session};
+use super::turns::Turn;
 use crate::model::{Conversation, ConversationId, ConversationKind, Entry, Membership, Seq};
 use crate::protocol::{MAX_SERVER_FRAME, Message, Ref, ServerFrame, SyncFrame, SyncItem, encode_part};
 use crate::store::{PageOf, Span};
@@ -17,6 +18,9 @@ const PAGE: usize = 200;
 const SPANS: usize = 20;
 /// Messages of one conversation in a sync; the client asks for the rest.
 const MESSAGES: usize = 100;
+/// A frame of a sync is begun anew past so many bytes. The WebSocket library keeps a buffer as long as the longest frame for as long as
+/// the socket lives, so one frame with all that a login brings would cost each socket that much memory.
+const FRAME: usize = 16 * 1024;
 /// Room for what stands around the items of a frame.
 const ENVELOPE: usize = 512;
 /// Bytes of messages of one conversation, so that an item fits into a frame beside its up to 100 members.
@@ -31,7 +35,8 @@ impl Gateway {
         mut cursors: HashMap<ConversationId, Seq>,
     ) -> Result<(), Problem> {
         let mut covered: HashMap<ConversationId, Seq> = HashMap::new();
-        let mut frames = Frames { session, reference, items: Vec::new(), bytes: ENVELOPE };
+        let turn = self.turns.wait().await;
+        let mut frames = Frames { session, reference, turn, items: Vec::new(), bytes: ENVELOPE };
         let mut after = None;
         loop {
             let page = PageOf { user_id: session.user_id.clone(), after, limit: PAGE };
@@ -67,6 +72,7 @@ impl Gateway {
                 && covered.get(&stamp.conversation_id).is_some_and(|last_seq| stamp.seq <= *last_seq)
         };
         session.outbox.release(covers);
+        frames.turn.taken(session.outbox.emptied()).await;
         Ok(())
     }
 }
@@ -135,6 +141,7 @@ pub(super) fn fitting<'a>(
 struct Frames<'a> {
     session: &'a Session,
     reference: Option<&'a Ref>,
+    turn: Turn<'a>,
     items: Vec<Box<RawValue>>,
     bytes: usize,
 }
@@ -143,9 +150,9 @@ impl Frames<'_> {
     /// A frame that is full goes out before the next is begun.
     async fn put(&mut self, item: &RawValue) {
         let bytes = item.get().len() + 1;
-        if self.bytes + bytes > MAX_SERVER_FRAME && !self.items.is_empty() {
+        if self.bytes + bytes > FRAME && !self.items.is_empty() {
             self.write(false);
-            self.session.outbox.emptied().await;
+            self.turn.taken(self.session.outbox.emptied()).await;
         }
         self.bytes += bytes;
         self.items.push(item.to_owned());

@@ -70,10 +70,7 @@ impl Conversations for SqliteStore {
     async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         let pages = pages.to_vec();
         let touched = Touched::Users(pages.iter().map(|page| page.user_id.clone()).collect());
-        self.read_of(touched, move |connection| {
-            pages.iter().map(|page| seen::page(connection, page)).collect()
-        })
-        .await
+        self.read_of(touched, move |connection| seen::pages(connection, &pages)).await
     }
 
     async fn conversation_for(

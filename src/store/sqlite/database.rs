@@ -24,7 +24,7 @@ const PAGE_BYTES: u32 = 2048;
 const CHECKPOINT_BYTES: u32 = 64 * 1024 * 1024;
 /// Page caches, in KiB: the writer's holds the ends of tens of thousands of logs.
 const WRITER_CACHE_KIB: i64 = 128 * 1024;
-const READER_CACHE_KIB: i64 = 16 * 1024;
+const READER_CACHE_KIB: i64 = 64 * 1024;
 /// More than there are different statements on one connection.
 const STATEMENTS: usize = 128;
 

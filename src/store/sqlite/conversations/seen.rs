@@ -1,5 +1,8 @@
 //! Conversations as their members see them.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::super::values::count;
@@ -22,7 +25,17 @@ const MEMBERS: &str = "
     FROM seen s JOIN users u ON u.id = s.user_id
     WHERE s.conversation_id = ?1 AND s.user_id > ?2 ORDER BY s.user_id LIMIT ?3";
 
-pub(super) fn page(connection: &Connection, page: &PageOf) -> Result<Vec<Conversation>, StoreError> {
+/// In a storm of logins many ask for the same groups: their members are read once.
+pub(super) fn pages(connection: &Connection, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
+    let mut known = HashMap::new();
+    pages.iter().map(|one| page(connection, one, &mut known)).collect()
+}
+
+fn page(
+    connection: &Connection,
+    page: &PageOf,
+    known: &mut HashMap<ConversationId, Vec<Member>>,
+) -> Result<Vec<Conversation>, StoreError> {
     // Every id is more than no bytes at all.
     let after = page.after.map(|id| id.as_uuid().into_bytes());
     let after = after.as_ref().map_or(&[][..], |bytes| &bytes[..]);
@@ -33,7 +46,10 @@ pub(super) fn page(connection: &Connection, page: &PageOf) -> Result<Vec<Convers
     let mut conversations = Vec::with_capacity(ids.len());
     for id in ids {
         if let Some(mut conversation) = by(connection, id, &page.user_id)? {
-            conversation.members = members(connection, id, None, SHOWN_MEMBERS)?;
+            conversation.members = match known.entry(id) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(place) => place.insert(members(connection, id, None, SHOWN_MEMBERS)?).clone(),
+            };
             conversations.push(conversation);
         }
     }

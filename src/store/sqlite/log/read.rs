@@ -26,7 +26,8 @@ const BY_CLIENT_ID: &str = concat!(
     columns!(),
     " FROM messages WHERE conversation = ?1 AND sender_id = ?2 AND client_id = ?3"
 );
-const NEWEST_CLIENT_ID: &str = "SELECT max(client_id) FROM messages WHERE conversation = ?1 AND sender_id = ?2";
+const NEWEST_CLIENT_ID: &str =
+    "SELECT max(client_id) FROM messages WHERE conversation = ?1 AND sender_id = ?2";
 const TARGET: &str = "SELECT kind, sender_id, deleted_at IS NOT NULL FROM messages WHERE place = ?1";
 const REACTIONS: &str = "
     SELECT target, emoji, user_id, count FROM (

@@ -2,14 +2,22 @@
 # Measures relay, `tidings dev` and the roles on private services, and prints one table. Arguments go to `tidings-loadtest bench`,
 # for example --sockets 1000 --duration 5s --only dev. Reports and the table are left in target/bench.
 # `--short` first: a minute without services, on 1,000 sockets; its figures are for the eye, it fails only on a broken promise.
+# `--short --debug`: the same with what the tests have built, as they do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --locked -p tidings --bin tidings
-cargo build --release --locked -p tidings-loadtest
+profile=(--release) built=target/release
+if [ "${1:-}" = --short ] && [ "${2:-}" = --debug ]; then
+  # What the tests have built already: slow, but relay and server alike, so their ratio says something.
+  profile=() built=target/debug
+fi
+cargo build "${profile[@]}" --locked -p tidings --bin tidings
+cargo build "${profile[@]}" --locked -p tidings-loadtest
 if [ "${1:-}" = --short ]; then
   shift
-  exec target/release/tidings-loadtest bench --tidings target/release/tidings --out target/bench-short --only relay,dev \
-    --sockets 1000 --duration 3s --rates 2000 --group-rates 100 "$@"
+  rates=2000
+  [ "${1:-}" != --debug ] || { shift; rates=1000; }
+  exec $built/tidings-loadtest bench --tidings $built/tidings --out target/bench-short --only relay,dev \
+    --sockets 1000 --duration 3s --rates $rates --group-rates 100 "$@"
 fi
 folder=$(mktemp -d)
 chmod 755 "$folder" # Postgres runs as a user of its own

@@ -7,7 +7,7 @@ import html
 import re
 import sys
 
-WIDTH, ROW, LEAST = 1200, 16, 0.15  # pixels; the narrowest box in percent
+WIDTH, ROW, LEAST = 1200, 16, 0.3  # pixels; the narrowest box in percent
 SKIPPED = re.compile(r"^(__clone3?|start_thread|std::sys::|core::ops::function|__rust_begin|std::panic|std::thread|<alloc::boxed::Box<F,A>)")
 
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint unit integration web ops live)
+[ ${#stages[@]} -gt 0 ] || stages=(lint unit integration web ops live ratio)
 ran=()
 
 say() { printf '\n== %s\n' "$*"; }
@@ -92,6 +92,11 @@ ops() { ./scripts/ops-test.sh; }
 live() {
   services
   ./scripts/ops-live.sh
+}
+
+ratio() {
+  say "a minute of load on relay and server: the figures are for the eye, a broken promise fails"
+  ./scripts/bench.sh --short --debug --cases quiet,pairs,groups
 }
 
 for stage in "${stages[@]}"; do

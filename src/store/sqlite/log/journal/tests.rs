@@ -1,6 +1,10 @@
 //! The journal keeps what the contract promises, whatever is in it.
 
+use std::collections::HashMap;
 use std::path::Path;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use crate::model::{
     Body, ClientId, ConversationId, EntryKind, MessageId, NewEntry, Refusal, Seq, Timestamp, UserId,
@@ -149,6 +153,59 @@ async fn a_batch_that_comes_again_gets_the_answers_of_the_first_time() {
         }
     }
     assert_eq!(log(&store, id, "ann").await.len(), 8);
+}
+
+/// Only an id that is not the newest of its sender is looked up, wherever the earlier ones are: in the journal, in the log, or in
+/// both, in this process or the one before.
+#[tokio::test]
+async fn a_repeated_id_gets_its_first_seq_in_whatever_order_ids_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let id = meet(&store, "ann", "bob").await;
+    let mut random = StdRng::seed_from_u64(11);
+    let mut first: HashMap<(bool, u128), i64> = HashMap::new();
+    let (mut came, mut repeated) = (Vec::new(), 0);
+    for round in 0..120_u128 {
+        let size = random.random_range(if round % 5 == 0 { 1..3 } else { 8..12 });
+        let batch: Vec<(bool, u128)> = (0..size)
+            .map(|_| {
+                let rising = round * 100 + random.random_range(0..100);
+                // Some come late, some are not in the order of time at all, and some came before.
+                let id = match random.random_range(0..8) {
+                    0 => random.random_range(0..=rising),
+                    1 => 100_000 - rising,
+                    2 if !came.is_empty() => return came[random.random_range(0..came.len())],
+                    _ => rising,
+                };
+                (random.random_bool(0.5), id)
+            })
+            .collect();
+        let entries: Vec<NewEntry> = batch
+            .iter()
+            .map(|(by_ann, id)| {
+                let (from, to) = if *by_ann { ("ann", "bob") } else { ("bob", "ann") };
+                let client_id = ClientId::from_uuid(uuid::Uuid::from_u128(*id));
+                NewEntry { client_id, ..text(from, to, "a") }
+            })
+            .collect();
+        for (key, seq) in batch.iter().zip(seqs(&store.append(&entries).await.unwrap())) {
+            let next = first.len() as i64 + 1;
+            let known = *first.entry(*key).or_insert(next);
+            assert_eq!(seq, known, "round {round}, {key:?}");
+            came.push(*key);
+            repeated += usize::from(known != next);
+        }
+        match random.random_range(0..10) {
+            0 => drop(log(&store, id, "ann").await),
+            1 => {
+                drop(store);
+                store = open(folder.path());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(log(&store, id, "bob").await.len(), first.len());
+    assert!(repeated > 50, "{repeated} of {} ids came again", first.len());
 }
 
 #[tokio::test]

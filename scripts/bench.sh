@@ -5,13 +5,16 @@
 # `--short --debug`: the same with what the tests have built, as they do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-profile=(--release) built=target/release
+built=target/release
 if [ "${1:-}" = --short ] && [ "${2:-}" = --debug ]; then
-  # What the tests have built already: slow, but relay and server alike, so their ratio says something.
-  profile=() built=target/debug
+  # Slow, but relay and server alike, so their ratio says something. Built as the tests are: alone, the programs would have other
+  # features, and most dependencies were compiled again.
+  built=target/debug
+  cargo test --locked --workspace --test '*' --no-run
+else
+  cargo build --release --locked -p tidings --bin tidings
+  cargo build --release --locked -p tidings-loadtest
 fi
-cargo build "${profile[@]}" --locked -p tidings --bin tidings
-cargo build "${profile[@]}" --locked -p tidings-loadtest
 if [ "${1:-}" = --short ]; then
   shift
   rates=2000

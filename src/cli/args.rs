@@ -105,6 +105,8 @@ impl PushArgs {
 pub struct MigrateArgs {}
 
 /// List, inspect and replay messages that were set aside
+///
+/// Without a rabbitmq.url it lists and shows those of `tidings dev`, which may run meanwhile.
 #[derive(Debug, Clone, Args)]
 pub struct DeadLettersArgs {
     #[command(subcommand)]

@@ -33,27 +33,31 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl ProbeArgs {
     pub fn run(self, sources: &Sources) -> Result<(), Failure> {
         let config = load(sources)?.config;
-        let secret =
-            config.auth.hs256_secret.context("auth.hs256_secret is not set: no token can be signed")?;
+        let auth = config.auth;
+        let secret = auth.hs256_secret.context("auth.hs256_secret is not set: no token can be signed")?;
+        let signer = Signer {
+            key: EncodingKey::from_secret(secret.expose().as_bytes()),
+            issuer: auth.issuer,
+            audience: auth.audience,
+        };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-        let took = runtime.block_on(self.probe(secret.expose().as_bytes()))?;
+        let took = runtime.block_on(self.probe(&signer))?;
         print(&format!("a message went through in {} ms\n", took.as_millis()))
     }
 
-    async fn probe(&self, secret: &[u8]) -> anyhow::Result<Duration> {
+    async fn probe(&self, signer: &Signer) -> anyhow::Result<Duration> {
         let deadline = Instant::now() + self.timeout;
         let http =
             reqwest::Client::builder().timeout(Duration::from_secs(5)).build().context("no HTTP client")?;
         let tag = Uuid::now_v7().simple().to_string();
         let (sender, receiver) = (format!("probe-{tag}-a"), format!("probe-{tag}-b"));
-        let key = EncodingKey::from_secret(secret);
         let base = self.url.trim_end_matches('/');
         let message = json!({"to": receiver, "client_id": Uuid::new_v4(), "text": tag});
         let began = Instant::now();
         let id = loop {
             // The same `client_id` each time: sent twice, it is there once.
-            let sent = http.post(format!("{base}/v1/messages")).bearer_auth(token(&sender, &key)?);
+            let sent = http.post(format!("{base}/v1/messages")).bearer_auth(signer.token(&sender)?);
             match answer(sent.body(message.to_string())).await {
                 Ok(accepted) => {
                     break accepted["conversation_id"].as_str().context("no conversation_id")?.to_owned();
@@ -65,7 +69,7 @@ impl ProbeArgs {
         loop {
             let read = http
                 .get(format!("{base}/v1/conversations/{id}/messages"))
-                .bearer_auth(token(&receiver, &key)?);
+                .bearer_auth(signer.token(&receiver)?);
             let arrived = match answer(read).await {
                 Ok(list) => list["messages"][0]["text"] == tag.as_str(),
                 Err(_) => false,
@@ -91,8 +95,22 @@ async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-fn token(user: &str, key: &EncodingKey) -> anyhow::Result<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
-    let claims = json!({"sub": user, "iat": now, "exp": now + 300});
-    encode(&Header::default(), &claims, key).context("no token could be signed")
+/// Signs tokens as the application would.
+struct Signer {
+    key: EncodingKey,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+impl Signer {
+    fn token(&self, user: &str) -> anyhow::Result<String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+        let mut claims = json!({"sub": user, "iat": now, "exp": now + 300});
+        for (name, value) in [("iss", &self.issuer), ("aud", &self.audience)] {
+            if let Some(value) = value {
+                claims[name] = json!(value);
+            }
+        }
+        encode(&Header::default(), &claims, &self.key).context("no token could be signed")
+    }
 }

@@ -15,6 +15,8 @@ pub struct Apns {
     #[serde(with = "values::optional")]
     pub key_id: Option<String>,
     #[serde(with = "values::optional")]
+    pub key_id_file: Option<PathBuf>,
+    #[serde(with = "values::optional")]
     pub team_id: Option<String>,
     #[serde(with = "values::optional")]
     pub cert_file: Option<PathBuf>,
@@ -42,6 +44,7 @@ impl Apns {
         problems.scheme("apns.proxy", self.proxy.as_ref(), &["http", "https"]);
         for (key, file) in [
             ("apns.key_file", &self.key_file),
+            ("apns.key_id_file", &self.key_id_file),
             ("apns.cert_file", &self.cert_file),
             ("apns.cert_key_file", &self.cert_key_file),
             ("apns.ca_file", &self.ca_file),
@@ -49,7 +52,11 @@ impl Apns {
             problems.file(key, file.as_deref());
         }
         let key = ("apns.key_file", self.key_file.is_some());
-        problems.both_or_neither(key, ("apns.key_id", self.key_id.is_some()));
+        let key_id = self.key_id.is_some() || self.key_id_file.is_some();
+        problems.both_or_neither(key, ("apns.key_id or apns.key_id_file", key_id));
+        if self.key_id.is_some() && self.key_id_file.is_some() {
+            problems.rule("apns.key_id and apns.key_id_file are both set: say it in one place");
+        }
         problems.both_or_neither(key, ("apns.team_id", self.team_id.is_some()));
         problems.both_or_neither(
             ("apns.cert_file", self.cert_file.is_some()),

@@ -144,12 +144,12 @@ fn http(
 
 fn apns_settings(config: &Config) -> Option<apns::Settings> {
     let apns = &config.apns;
-    let authentication = match (&apns.key_file, &apns.key_id, &apns.team_id) {
-        (Some(key), Some(key_id), Some(team_id)) => Authentication::Token {
-            key: Source::File(key.clone()),
-            key_id: Source::Inline(key_id.clone()),
-            team_id: team_id.clone(),
-        },
+    let from_file = apns.key_id_file.clone().map(Source::File);
+    let key_id = from_file.or_else(|| apns.key_id.clone().map(Source::Inline));
+    let authentication = match (&apns.key_file, key_id, &apns.team_id) {
+        (Some(key), Some(key_id), Some(team_id)) => {
+            Authentication::Token { key: Source::File(key.clone()), key_id, team_id: team_id.clone() }
+        }
         _ => Authentication::Certificate {
             chain: Source::File(apns.cert_file.clone()?),
             key: Source::File(apns.cert_key_file.clone()?),

@@ -21,7 +21,9 @@ pub use cursors::{Advanced, Cursors, Position};
 pub use devices::{Devices, Registration};
 pub use error::StoreError;
 pub use log::{Appended, Audience, HistoryPage, Log, Range, Span, Stored, Target};
-pub use push::{DoNotDisturb, PushPreferences, PushTrace, Pushes, Recipient, RecipientsOf, Ringable};
+pub use push::{
+    DoNotDisturb, PushPreferences, PushTrace, Pushes, Recipient, RecipientsOf, Ringable, Unreadable, Untold,
+};
 pub use relations::{Relation, Relations};
 pub use users::{NewAccount, ProfileChange, Session, Users};
 

@@ -83,6 +83,22 @@ pub struct PushTrace {
     pub answer: Option<String>,
 }
 
+/// Of what the push stage may not have been told.
+#[derive(Debug, Default)]
+pub struct Untold {
+    pub texts: Vec<(NewEntry, Stored)>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Something that was remembered and cannot be read: of another release, or damaged.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Names it to [`Pushes::forget_unreadable`].
+    pub row: i64,
+    pub bytes: Vec<u8>,
+    pub reason: String,
+}
+
 #[async_trait::async_trait]
 pub trait Pushes {
     /// Who could be reached in each of these conversations, in their order; `None` for one that is not there.
@@ -96,8 +112,14 @@ pub trait Pushes {
 
     /// Stored texts of which the push stage may not have been told, for the start of a worker: where the queue forgets a batch with its
     /// process, the store remembers it until [`Self::told`].
-    async fn untold(&self) -> Result<Vec<(NewEntry, Stored)>, StoreError> {
-        Ok(Vec::new())
+    async fn untold(&self) -> Result<Untold, StoreError> {
+        Ok(Untold::default())
+    }
+
+    /// What [`Self::untold`] could not read is put aside, and nobody is to find it again.
+    async fn forget_unreadable(&self, row: i64) -> Result<(), StoreError> {
+        let _ = row;
+        Ok(())
     }
 
     /// The push stage has the job of these texts, or nobody concerned has a device. Nothing to wait for: told twice does no harm.

@@ -8,31 +8,37 @@ use rustls_pki_types::pem::PemObject;
 
 use super::{TlsError, provider, read_pem};
 
-/// For Postgres, Redis, RabbitMQ, JWKS and push providers: TLS 1.2 or 1.3, no client certificate,
-/// the roots of the operating system and those of `ca_file`.
+/// For Redis, RabbitMQ and JWKS: TLS 1.2 or 1.3, no client certificate, the roots of `ca_file`, without one those of the operating
+/// system. Whoever names an authority wants no other to vouch for the server.
 ///
 /// Reads files, some milliseconds long: call it at start.
 ///
 /// # Errors
 /// When `ca_file` cannot be used, or when there is no root at all.
 pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let roots = roots(ca_file)?;
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
+    if let Some(path) = ca_file {
+        add_authorities(&mut roots, path)?;
+        return Ok(roots);
+    }
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
         tracing::warn!(%error, "a root certificate of the operating system cannot be read");
     }
     // Some systems ship roots that rustls does not take; they are left out.
     roots.add_parsable_certificates(native.certs);
-    if let Some(path) = ca_file {
-        add_authorities(&mut roots, path)?;
-    }
     if roots.is_empty() {
         return Err(TlsError::NoAuthorities);
     }
-    Ok(ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(roots)
 }
 
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {

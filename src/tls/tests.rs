@@ -207,3 +207,11 @@ fn an_authority_file_that_holds_none_is_refused() {
     assert!(refused(&certificate().key).contains("holds no certificate"));
     assert!(client_config(Some(&disk.path("missing.pem"))).is_err());
 }
+
+#[test]
+fn an_authority_file_takes_the_place_of_the_systems_authorities() {
+    let disk = Disk::new();
+    let bundle = certificate().pem + &certificate().pem;
+    let roots = client::roots(Some(&disk.write("ca.pem", &bundle))).unwrap();
+    assert_eq!(roots.len(), 2);
+}

@@ -75,7 +75,7 @@ impl Worker {
         let fan_out = FanOut::new(self.fanout.clone(), self.settings.fanout_timeout, stop.child_token());
         let waiting = Waiting::default();
         tokio::spawn(waiting::show(waiting.clone(), Arc::clone(&self.metrics), stop.child_token()));
-        if self.notify.recover(&stop).await.is_err() {
+        if self.notify.recover(&*self.queue, &self.metrics, &stop).await.is_err() {
             return;
         }
         let mut ownership = Ownership::new(self.fanout.clone(), self.partitions, &self.settings);

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use self::reachable::Reachable;
-use super::persist::{Pause, Persisted, Stopped};
+use super::persist::{Pause, Persisted, Stopped, bury};
 use crate::fanout::Fanout;
 use crate::model::{ConversationKind, EntryKind, NewEntry, Timestamp};
 use crate::push::job::{Job, Notice};
-use crate::queue::{PublishError, PushLane, PushQueue};
-use crate::store::{Appended, Store, Stored};
+use crate::queue::{PublishError, PushLane, PushQueue, Queue};
+use crate::store::{Appended, Store, Stored, Unreadable, Untold};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{ConsumedQueue, DeadReason};
 
 /// Shared by the partitions of a worker. By default nobody is notified.
 #[derive(Clone, Default)]
@@ -26,6 +28,8 @@ struct Shared {
 
 /// Notices in one job after a restart; as many as a large batch has.
 const RECOVERED_AT_ONCE: usize = 1000;
+/// Where dead letters say that they are from; no queue, so a replay leaves them where they are.
+const OUTBOX: &str = "outbox";
 
 impl Notify {
     /// Remembers of so many users whether they have a device.
@@ -61,7 +65,12 @@ impl Notify {
     }
 
     /// Hands over what an earlier process stored and did not come to hand over. Before anything new is stored.
-    pub async fn recover(&self, stop: &CancellationToken) -> Result<(), Stopped> {
+    pub async fn recover(
+        &self,
+        queue: &dyn Queue,
+        metrics: &Metrics,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
         let Some(shared) = &self.0 else { return Ok(()) };
         let mut pause = Pause::new();
         let left = loop {
@@ -73,15 +82,23 @@ impl Notify {
                 // Waiting would not help, and messages go on without.
                 Err(error) => {
                     tracing::error!(%error, "worker.recover_notices: pushes of before may be missing");
-                    break Vec::new();
+                    break Untold::default();
                 }
             }
             pause.wait(stop).await?;
         };
-        if !left.is_empty() {
-            tracing::info!(texts = left.len(), "worker.recover_notices");
+        for unreadable in left.unreadable {
+            metrics
+                .queues
+                .dead_lettered_messages_total
+                .get(ConsumedQueue::Push, DeadReason::Undecodable)
+                .inc();
+            shared.set_aside(unreadable, queue, stop).await?;
         }
-        let texts: Vec<(&NewEntry, &Stored)> = left.iter().map(|(entry, stored)| (entry, stored)).collect();
+        if !left.texts.is_empty() {
+            tracing::info!(texts = left.texts.len(), "worker.recover_notices");
+        }
+        let texts: Vec<_> = left.texts.iter().map(|(entry, stored)| (entry, stored)).collect();
         for texts in texts.chunks(RECOVERED_AT_ONCE) {
             shared.tell(texts, stop).await?;
         }
@@ -90,6 +107,29 @@ impl Notify {
 }
 
 impl Shared {
+    /// Puts what cannot be read with the dead letters, for an operator, so that it is not found again at every start. A death in between
+    /// puts it there twice.
+    async fn set_aside(
+        &self,
+        unreadable: Unreadable,
+        queue: &dyn Queue,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        let Unreadable { row, bytes, reason } = unreadable;
+        tracing::error!(row, reason, "worker.recover_notices: of some messages no phone rings");
+        bury(queue, bytes.into(), &reason, OUTBOX, stop).await?;
+        let mut pause = Pause::new();
+        while let Err(error) = self.store.forget_unreadable(row).await {
+            if !error.is_retryable() {
+                tracing::error!(%error, row, "worker.recover_notices: it is found again at the next start");
+                break;
+            }
+            tracing::warn!(%error, "worker.recover_notices");
+            pause.wait(stop).await?;
+        }
+        Ok(())
+    }
+
     async fn tell(&self, texts: &[(&NewEntry, &Stored)], stop: &CancellationToken) -> Result<(), Stopped> {
         let wanted = self.reachable.concerned(texts).await;
         let now = Timestamp::now();

@@ -196,7 +196,8 @@ impl Task {
                     let dead = &self.metrics.queues.dead_lettered_messages_total;
                     dead.get(ConsumedQueue::Inbound, DeadReason::Undecodable).inc();
                     let reason = poison.error.to_string();
-                    bury(&*self.queue, poison.bytes, &reason, self.partition, &self.stop).await?;
+                    bury(&*self.queue, poison.bytes, &reason, &self.partition.to_string(), &self.stop)
+                        .await?;
                 }
             }
         }

@@ -73,7 +73,7 @@ impl Persist<'_> {
     async fn bury(&self, piece: &[NewEntry], error: &StoreError) -> Result<(), Stopped> {
         tracing::error!(%error, partition = %self.partition, "worker.dead_letter");
         let payload = Batch::new(piece.to_vec()).encode();
-        bury(self.queue, payload, &error.to_string(), self.partition, self.stop).await
+        bury(self.queue, payload, &error.to_string(), &self.partition.to_string(), self.stop).await
     }
 }
 
@@ -82,11 +82,11 @@ pub(super) async fn bury(
     queue: &dyn Queue,
     payload: bytes::Bytes,
     reason: &str,
-    partition: Partition,
+    source: &str,
     stop: &CancellationToken,
 ) -> Result<(), Stopped> {
     let mut pause = Pause::new();
-    while let Err(error) = queue.bury(payload.clone(), reason, &partition.to_string()).await {
+    while let Err(error) = queue.bury(payload.clone(), reason, source).await {
         tracing::warn!(%error, "worker.bury");
         pause.wait(stop).await?;
     }

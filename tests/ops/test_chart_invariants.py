@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 
@@ -18,11 +19,12 @@ each_ci = pytest.mark.parametrize("name", CI)
 # What the values of ci/ say somebody else made.
 GIVEN = {
     "external-secrets": {"chat-db-app", "chat-db-ca", "chat-rabbit-default-user", "chat-rabbit-ca", "chat-redis", "chat-redis-ca",
-                         "chat-auth", "chat-apns", "chat-fcm", "chat-webpush", "made-elsewhere"},
+                         "chat-auth", "chat-apns", "chat-fcm", "chat-webpush", "chat-proxy", "made-elsewhere"},
     "everything": {"chat-tls", "shared-pull", "own-pull"},
     "ingress": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-tls"},
     "subchart": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth", "shared-pull"},
-    **dict.fromkeys(("keda", "gateway-api"), {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth"}),
+    "gateway-api": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth"},
+    "keda": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth", "chat-apns-certificate", "chat-tls", "chat-public-keys"},
 }
 
 
@@ -195,7 +197,55 @@ def test_every_secret_can_come_from_elsewhere():
         own, other = ({key for key in environment(spec) if key.endswith("_FILE") and not key.endswith("CA_FILE")}
                       for docs in (inline, external) for _, labels, spec in pods(docs)
                       if labels["app.kubernetes.io/component"] == role)
-        assert own == other != set()
+        # A proxy's address without a password need not be secret.
+        proxies = {f"TIDINGS__{name}__PROXY_FILE" for name in ("APNS", "FCM", "WEBPUSH")} if role == "push" else set()
+        assert other - own == proxies and own - other == set() != own
+
+
+def test_every_secret_of_the_configuration_has_a_place():
+    listed = re.search(r"SECRETS: \[&str; \d+\] = \[(.*?)\];", (ROOT / "src/config/layers.rs").read_text(), re.S)[1]
+    secrets = {name.replace(".", "__").upper() for name in re.findall(r'"([a-z0-9_.]+)"', listed)}
+    # Keys and certificates are files and have no twin.
+    secrets |= {f"{section}__{key}".upper().removesuffix("_FILE") for section in ("apns", "fcm") for key in DEFAULTS[section]
+                if key.endswith("_file") and key != "ca_file"}
+    places = set(re.findall(r'"TIDINGS__(\w+)_FILE"', (CHART / "templates/_secrets.tpl").read_text()))
+    assert secrets <= places and {place for place in places - secrets if not place.endswith("__CA")} == set()
+
+
+def test_what_signs_the_tokens_of_pushes_is_what_the_gateways_check_them_with():
+    for name in ("minimal", "everything", "external-secrets"):
+        of = {role: environment(deployment(rendered(name), role)["spec"]["template"]["spec"]) for role in ROLES}
+        for secret in ("TIDINGS__AUTH__HS256_SECRET_FILE", "TIDINGS__AUTH__SIGNING_SECRET_FILE"):
+            assert of["gateway"].get(secret) == of["push"].get(secret) and secret not in of["worker"]
+        assert "TIDINGS__AUTH__HS256_SECRET_FILE" in of["push"]
+
+
+def test_the_key_of_apple_and_its_id_change_together():
+    """Of one Secret, in one volume, so that a process that runs sees both or neither."""
+    for name, secret in (("everything", "chat"), ("external-secrets", "chat-apns")):
+        spec = deployment(rendered(name), "push")["spec"]["template"]["spec"]
+        assert "TIDINGS__APNS__KEY_ID" not in environment(spec)
+        sources = [s["secret"] for v in spec["volumes"] if v["name"] == "secrets" for s in v["projected"]["sources"]]
+        holders = [s["name"] for s in sources if s["items"][0]["path"] in ("apns.p8", "apns-key-id")]
+        assert holders == [secret, secret]
+
+
+def test_a_setting_that_names_a_file_reaches_those_who_have_it():
+    docs = rendered("keda")
+    for name, _, spec in pods(docs):
+        role = "gateway" if name.endswith("-gateway") else "push" if name.endswith("-push") else ""
+        mounts = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+        named = {value for value in environment(spec).values() if value and value.startswith("/etc/tidings/")}
+        assert {path.rsplit("/", 1)[0] for path in named} <= mounts
+        assert ("TIDINGS__SERVER__TLS_CERT_FILE" in environment(spec)) == ("TIDINGS__AUTH__PUBLIC_KEY_FILES" in environment(spec)) == (role == "gateway")
+        assert ("TIDINGS__APNS__CERT_FILE" in environment(spec)) == (role == "push")
+    assert [s["spec"]["ports"][0]["appProtocol"] for s in of_kind(docs, "Service") if s["metadata"]["name"] == "t-tidings"] == ["https"]
+    assert not [pod for pod in pods(docs) if pod[0].endswith("-test")], "the probe would find a certificate of another name"
+
+
+def test_a_wrong_setting_is_found_by_the_migration():
+    [(_, _, spec)] = [pod for pod in pods(minimal("config.gateway.heartbeat=soon")) if pod[0].endswith("-migrate")]
+    assert environment(spec)["TIDINGS__GATEWAY__HEARTBEAT"] == "soon"
 
 
 def test_an_existing_secret_wins_over_a_value():
@@ -207,7 +257,7 @@ def test_an_existing_secret_wins_over_a_value():
     assert len(sources) == 4 and all(s["secret"]["name"] == "theirs" and s["secret"]["items"][0]["key"] == "uri" for s in sources)
 
 
-@pytest.mark.parametrize("role,changed", [("gateway", True), ("push", False)])
+@pytest.mark.parametrize("role,changed", [("gateway", True), ("push", True), ("worker", False)])
 def test_a_changed_secret_restarts_those_who_read_it(role, changed):
     def checksum(*settings):
         return deployment(minimal(*settings), role)["spec"]["template"]["metadata"]["annotations"]["checksum/secret"]
@@ -260,6 +310,70 @@ def test_helm_test_sends_a_message_through_the_service():
     assert args == ["probe", "--url", "http://t-tidings:8080", "--timeout", "30s"]
     assert "TIDINGS__AUTH__HS256_SECRET_FILE" in environment(spec)
     assert not [pod for pod in pods(rendered("ingress")) if pod[0].endswith("-test")], "no secret, no token, no test"
+
+
+# What each role can have of its own, and where one sees it in its Deployment.
+OF_A_ROLE = {
+    "replicas": (7, lambda spec: spec["replicas"]),
+    "resources": ({"requests": {"cpu": "3", "memory": "3Gi"}, "limits": {"memory": "3Gi"}}, lambda spec: spec["template"]["spec"]["containers"][0]["resources"]),
+    "probes.readiness": ({"periodSeconds": 77}, lambda spec: {"periodSeconds": spec["template"]["spec"]["containers"][0]["readinessProbe"]["periodSeconds"]}),
+    "topologySpreadConstraints": ([{"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"}], lambda spec: spec["template"]["spec"]["topologySpreadConstraints"]),
+    "affinity": ({"podAntiAffinity": {}}, lambda spec: spec["template"]["spec"].get("affinity")),
+    "tolerations": ([{"key": "own", "operator": "Exists"}], lambda spec: spec["template"]["spec"].get("tolerations")),
+    "nodeSelector": ({"pool": "own"}, lambda spec: spec["template"]["spec"].get("nodeSelector")),
+    "priorityClassName": ("own", lambda spec: spec["template"]["spec"].get("priorityClassName")),
+    "extraEnv": ([{"name": "OWN", "value": "1"}], lambda spec: [e for e in spec["template"]["spec"]["containers"][0]["env"] if e["name"] == "OWN"]),
+    "extraVolumes": ([{"name": "own", "emptyDir": {}}], lambda spec: [v for v in spec["template"]["spec"]["volumes"] if v["name"] == "own"]),
+    "extraVolumeMounts": ([{"name": "own", "mountPath": "/own"}], lambda spec: [m for m in spec["template"]["spec"]["containers"][0]["volumeMounts"] if m["name"] == "own"]),
+    "podAnnotations": ({"own": "yes"}, lambda spec: {k: v for k, v in spec["template"]["metadata"]["annotations"].items() if k == "own"}),
+    "podLabels": ({"own": "yes"}, lambda spec: {k: v for k, v in spec["template"]["metadata"]["labels"].items() if k == "own"}),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_has_its_own_of_everything(role):
+    values = {}
+    for path, (value, _) in OF_A_ROLE.items():
+        first, *rest = path.split(".")
+        values[first] = {rest[0]: value} if rest else value
+    values |= {"annotations": {"own": "yes"}, "pdb": {"maxUnavailable": 7}}
+    docs = documents(template("-f", CI["minimal"], "--set-json", f"{role}={json.dumps(values)}").stdout)
+    for other in ROLES:
+        for path, (value, seen) in OF_A_ROLE.items():
+            assert (seen(deployment(docs, other)["spec"]) == value) == (other == role), (other, path)
+        [budget] = [d for d in of_kind(docs, "PodDisruptionBudget") if d["metadata"]["labels"]["app.kubernetes.io/component"] == other]
+        assert (budget["spec"]["maxUnavailable"] == 7) == (other == role)
+        assert ((deployment(docs, other)["metadata"].get("annotations") or {}).get("own") == "yes") == (other == role)
+
+
+def test_a_budget_can_be_left_out():
+    assert {d["metadata"]["name"] for d in of_kind(minimal("worker.pdb.enabled=false"), "PodDisruptionBudget")} == {"t-tidings-gateway", "t-tidings-push"}
+
+
+def test_the_digest_wins_over_the_tag():
+    image = {spec["containers"][0]["image"] for _, _, spec in pods(minimal(f"image.registry=r.example.com,image.tag=one,image.digest=sha256:{'0' * 64}"))}
+    assert image == {f"r.example.com/tidings@sha256:{'0' * 64}"}
+
+
+def test_the_migration_has_one_name_for_ever():
+    for setting in ("image.tag=one", "image.tag=two"):
+        assert [d["metadata"]["name"] for d in of_kind(minimal(setting), "Job")] == ["t-tidings-migrate"]
+
+
+def test_there_are_no_subcharts():
+    assert "dependencies" not in yaml.safe_load((CHART / "Chart.yaml").read_text()) and not (CHART / "charts").exists()
+
+
+def test_an_ingress_keeps_the_long_timeouts_beside_the_users_annotations():
+    [ingress] = of_kind(rendered("ingress"), "Ingress")
+    notes = ingress["metadata"]["annotations"]
+    assert notes.pop("cert-manager.io/cluster-issuer") == "public"
+    assert notes == {f"nginx.ingress.kubernetes.io/proxy-{way}-timeout": "3600" for way in ("read", "send")}
+
+
+def test_extra_objects_are_rendered_with_the_templates_in_them():
+    made = {d["metadata"]["name"]: d.get("data") for d in of_kind(rendered("everything"), "ConfigMap")}
+    assert made["chat-extra"] == {"release": "t"} and "chat-more" in made
 
 
 def test_a_role_can_override_what_the_roles_share():

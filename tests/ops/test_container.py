@@ -87,6 +87,11 @@ def test_compose_has_the_roles_the_services_and_the_watchers(compose):
         assert compose["services"][role]["read_only"] and compose["services"][role]["cap_drop"] == ["ALL"]
 
 
+def test_compose_has_push_processes_sign_with_what_the_gateways_check_with(compose):
+    secrets = [compose["services"][role]["environment"]["TIDINGS__AUTH__SIGNING_SECRET"] for role in ("gateway", "push")]
+    assert secrets[0] == secrets[1] and len(secrets[0]) >= 32
+
+
 def test_compose_sets_only_what_tidings_knows(compose):
     assert unknown({name for service in compose["services"].values() for name in service.get("environment") or {}}) == set()
 

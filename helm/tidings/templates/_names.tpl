@@ -60,3 +60,13 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* `https` when the gateways end TLS themselves (config.server.tls_cert_file), else `http`. */}}
+{{- define "tidings.scheme" -}}
+{{- ternary "https" "http" (not (empty (dig "server" "tls_cert_file" "" .Values.config))) }}
+{{- end }}
+
+{{/* Something when `helm test` can send a message: it signs with the HS256 secret, and in the cluster no certificate has the right name. */}}
+{{- define "tidings.hasTest" -}}
+{{- if and .Values.tests.enabled (or .Values.auth.hs256Secret .Values.auth.hs256ExistingSecret.name) (eq (include "tidings.scheme" .) "http") }}yes{{ end }}
+{{- end }}

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
@@ -20,11 +20,16 @@ const RENEW_AT_MOST_EVERY: u64 = 1200;
 /// Apple's push service.
 pub(super) struct Apns {
     world: Arc<World>,
-    key: DecodingKey,
-    key_id: &'static str,
+    /// By their ids.
+    keys: Mutex<HashMap<String, Key>>,
     team_id: &'static str,
     topics: Vec<String>,
-    tokens: Mutex<Tokens>,
+}
+
+/// A signing key of the team and what came of it.
+struct Key {
+    verifier: DecodingKey,
+    tokens: Tokens,
 }
 
 #[derive(Default)]
@@ -49,14 +54,23 @@ struct Claims {
 impl Apns {
     pub fn new(credentials: &Credentials, options: &Options, world: Arc<World>) -> Result<Self, FakeError> {
         let (key_id, team_id) = credentials.apns_names();
-        Ok(Self {
-            world,
-            key: credentials.apns_verifier()?,
-            key_id,
-            team_id,
-            topics: options.topics.clone(),
-            tokens: Mutex::default(),
-        })
+        let apns = Self { world, keys: Mutex::default(), team_id, topics: options.topics.clone() };
+        apns.add_key(key_id, credentials.apns_verifier()?);
+        Ok(apns)
+    }
+
+    /// What this key signs is accepted too.
+    pub fn add_key(&self, id: &str, verifier: DecodingKey) {
+        self.keys().insert(id.to_owned(), Key { verifier, tokens: Tokens::default() });
+    }
+
+    /// Nothing that this key signed is accepted any more.
+    pub fn revoke_key(&self, id: &str) {
+        self.keys().remove(id);
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<String, Key>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accept(&self, asked: &Asked) -> Result<(), Refusal> {
@@ -90,15 +104,16 @@ impl Apns {
             _ => return Err(Refusal(403, "InvalidProviderToken")),
         };
         let now = self.world.unix_now();
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(iat) = tokens.accepted.get(token).copied() {
-            if now.saturating_sub(iat) <= TOKEN_LIFE {
+        let mut keys = self.keys();
+        for Key { tokens, .. } in keys.values_mut() {
+            let Some(iat) = tokens.accepted.get(token) else { continue };
+            if now.saturating_sub(*iat) <= TOKEN_LIFE {
                 return Ok(());
             }
             tokens.refused = true;
             return Err(Refusal(403, "ExpiredProviderToken"));
         }
-        let iat = self.verify(token).ok_or(Refusal(403, "InvalidProviderToken"))?;
+        let (tokens, iat) = self.verify(&mut keys, token).ok_or(Refusal(403, "InvalidProviderToken"))?;
         if iat > now + 60 {
             return Err(Refusal(403, "InvalidProviderToken"));
         }
@@ -116,13 +131,14 @@ impl Apns {
         Ok(())
     }
 
-    fn verify(&self, token: &str) -> Option<u64> {
+    /// What came of the key that signed, and when it did.
+    fn verify<'a>(&self, keys: &'a mut HashMap<String, Key>, token: &str) -> Option<(&'a mut Tokens, u64)> {
+        let key = keys.get_mut(&jsonwebtoken::decode_header(token).ok()?.kid?)?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
-        let data = jsonwebtoken::decode::<Claims>(token, &self.key, &validation).ok()?;
-        let ours = data.header.kid.as_deref() == Some(self.key_id) && data.claims.iss == self.team_id;
-        ours.then_some(data.claims.iat)
+        let data = jsonwebtoken::decode::<Claims>(token, &key.verifier, &validation).ok()?;
+        (data.claims.iss == self.team_id).then_some((&mut key.tokens, data.claims.iat))
     }
 
     fn receive(&self, asked: &Asked, token: &str, topic: &str, payload: Value) -> Result<(), Refusal> {
@@ -178,7 +194,7 @@ impl Answers for Apns {
         let reason = reason.unwrap_or(usual);
         if reason.ends_with("ProviderToken") {
             // Whoever is told so may come with a new token before 20 minutes are over.
-            self.tokens.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
+            self.keys().values_mut().for_each(|key| key.tokens.refused = true);
         }
         if status == 410 {
             return gone(reason, self.world.now());

@@ -19,6 +19,8 @@ const KEY_ID: &str = "FAKEKEY001";
 const TEAM_ID: &str = "FAKETEAM01";
 /// Whom a push service would write to.
 pub const SUBJECT: &str = "mailto:push@example.org";
+/// Google's are longer.
+pub const FCM_KEY_ID: &str = "fake";
 pub(super) const CLIENT_EMAIL: &str = "push@tidings-dev.iam.gserviceaccount.com";
 
 /// Where the credentials are that the fakes accept.
@@ -73,7 +75,7 @@ impl Credentials {
             server,
             apns_client,
             apns_key: KeyPair::generate()?,
-            fcm_key: KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?,
+            fcm_key: fcm_key()?,
             vapid_key: KeyPair::generate()?,
         })
     }
@@ -116,14 +118,7 @@ impl Credentials {
         let dir = std::path::absolute(&options.dir)?;
         std::fs::create_dir_all(&dir).map_err(|source| FakeError::Write { path: dir.clone(), source })?;
         let file = |name: &str, content: String| write(&dir.join(name), content);
-        let service_account = json!({
-            "type": "service_account",
-            "project_id": options.project_id,
-            "private_key_id": "fake",
-            "private_key": self.fcm_key.serialize_pem(),
-            "client_email": CLIENT_EMAIL,
-            "token_uri": format!("{}/token", urls[1]),
-        });
+        let service_account = service_account(options, &urls[1], FCM_KEY_ID, &self.fcm_key);
         let certificate = format!("{}{}", self.apns_client.pem, self.apns_client.key.serialize_pem());
         let mut files = Files {
             ca: file("ca.pem", self.authority_pem.clone())?,
@@ -131,7 +126,7 @@ impl Credentials {
             apns_key_id: KEY_ID.to_owned(),
             apns_team_id: TEAM_ID.to_owned(),
             apns_certificate: file("apns-client.pem", certificate)?,
-            fcm_service_account: file("service-account.json", format!("{service_account:#}"))?,
+            fcm_service_account: file("service-account.json", service_account)?,
             vapid_key: file("vapid.pem", self.vapid_key.serialize_pem())?,
             environment: PathBuf::new(),
         };
@@ -159,6 +154,23 @@ impl Files {
             ("webpush.ca_file", path(&self.ca)),
         ]
     }
+}
+
+pub(super) fn fcm_key() -> Result<KeyPair, FakeError> {
+    Ok(KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?)
+}
+
+/// The file that Google gives for a key of a service account.
+pub(super) fn service_account(options: &Options, fcm_url: &str, key_id: &str, key: &KeyPair) -> String {
+    let file = json!({
+        "type": "service_account",
+        "project_id": options.project_id,
+        "private_key_id": key_id,
+        "private_key": key.serialize_pem(),
+        "client_email": CLIENT_EMAIL,
+        "token_uri": format!("{fcm_url}/token"),
+    });
+    format!("{file:#}")
 }
 
 /// Settings as environment variables, one a line.

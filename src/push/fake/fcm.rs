@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::Method;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answers, Asked, Said};
-use super::credentials::{CLIENT_EMAIL, Credentials};
+use super::credentials::{CLIENT_EMAIL, Credentials, FCM_KEY_ID};
 use super::fcm_message::{Body, arrived, check_message, invalid};
 use super::{FakeError, Options, Service, World};
 use crate::push::provider::Platform;
@@ -18,7 +18,8 @@ const MAX_ASSERTION_LIFE: u64 = 3600;
 /// Google's token endpoint and Firebase Cloud Messaging.
 pub(super) struct Fcm {
     world: Arc<World>,
-    key: DecodingKey,
+    /// Of the service account, by their ids.
+    keys: Mutex<HashMap<String, DecodingKey>>,
     token_uri: String,
     project_id: String,
     access_token_life: u64,
@@ -45,14 +46,42 @@ impl Fcm {
         url: &str,
         world: Arc<World>,
     ) -> Result<Self, FakeError> {
-        Ok(Self {
+        let fcm = Self {
             world,
-            key: credentials.fcm_verifier()?,
+            keys: Mutex::default(),
             token_uri: format!("{url}/token"),
             project_id: options.project_id.clone(),
             access_token_life: options.access_token_life,
             access_tokens: Mutex::default(),
-        })
+        };
+        fcm.add_key(FCM_KEY_ID, credentials.fcm_verifier()?);
+        Ok(fcm)
+    }
+
+    /// What this key signs is accepted too.
+    pub fn add_key(&self, id: &str, verifier: DecodingKey) {
+        self.keys().insert(id.to_owned(), verifier);
+    }
+
+    /// The key gets no access token any more; those that it got stay good until they end, as Google's do.
+    pub fn revoke_key(&self, id: &str) {
+        self.keys().remove(id);
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<String, DecodingKey>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signed by a key of the service account; one that names none may be any.
+    fn verify(&self, assertion: &str) -> Option<Assertion> {
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let kid = jsonwebtoken::decode_header(assertion).ok()?.kid;
+        let keys = self.keys();
+        let named = keys.iter().filter(|(id, _)| kid.as_ref().is_none_or(|kid| kid == *id));
+        let decode = |key| jsonwebtoken::decode::<Assertion>(assertion, key, &validation).ok();
+        named.filter_map(|(_, key)| decode(key)).map(|data| data.claims).next()
     }
 
     fn grant(&self, asked: &Asked) -> Said {
@@ -69,13 +98,10 @@ impl Fcm {
         let Some((_, assertion)) = field("assertion") else {
             return refused("no assertion");
         };
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let Ok(data) = jsonwebtoken::decode::<Assertion>(assertion, &self.key, &validation) else {
+        let Some(claims) = self.verify(assertion) else {
             return refused("Invalid JWT Signature.");
         };
-        let (claims, now) = (data.claims, self.world.unix_now());
+        let now = self.world.unix_now();
         if claims.iss != CLIENT_EMAIL || claims.aud != self.token_uri {
             return refused("Invalid issuer or audience.");
         }

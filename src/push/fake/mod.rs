@@ -26,12 +26,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jsonwebtoken::DecodingKey;
+use rcgen::KeyPair;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use credentials::{Files, SUBJECT, environment};
+pub use credentials::{FCM_KEY_ID, Files, SUBJECT, environment};
 pub use error::FakeError;
 pub use faults::{Fault, Rule, Service};
 pub use lookout::Lookout;
@@ -94,9 +96,19 @@ pub struct Handle {
     pub files: Files,
     /// What points Tidings at the fakes: names in the configuration and values.
     pub settings: Vec<(&'static str, String)>,
+    options: Options,
     world: Arc<World>,
+    apns: Arc<apns::Apns>,
+    fcm: Arc<fcm::Fcm>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// A key that a provider's console made beside the ones that are there.
+pub struct NewKey {
+    pub id: String,
+    /// What one downloads: a `.p8` file, or a service account's.
+    pub file: String,
 }
 
 /// Writes the credentials and starts all three services and their control port.
@@ -133,19 +145,32 @@ pub async fn run(options: Options) -> Result<Handle, FakeError> {
     let tasks = TaskTracker::new();
     let streams = options.max_streams;
 
-    let service = Arc::new(apns::Apns::new(&credentials, &options, Arc::clone(&world))?);
+    let apple = Arc::new(apns::Apns::new(&credentials, &options, Arc::clone(&world))?);
     let tls = credentials.tls(&["h2"], true)?;
-    tasks.spawn(server::serve(apns, tls, service, streams, stop.clone(), tasks.clone()));
-    let service = Arc::new(fcm::Fcm::new(&credentials, &options, &fcm_url, Arc::clone(&world))?);
+    tasks.spawn(server::serve(apns, tls, Arc::clone(&apple), streams, stop.clone(), tasks.clone()));
+    let google = Arc::new(fcm::Fcm::new(&credentials, &options, &fcm_url, Arc::clone(&world))?);
     let tls = credentials.tls(&["h2", "http/1.1"], false)?;
-    tasks.spawn(server::serve(fcm, tls, service, streams, stop.clone(), tasks.clone()));
+    tasks.spawn(server::serve(fcm, tls, Arc::clone(&google), streams, stop.clone(), tasks.clone()));
     let service = Arc::new(webpush::WebPush::new(&webpush_url, Arc::clone(&world)));
     let tls = credentials.tls(&["h2", "http/1.1"], false)?;
     tasks.spawn(server::serve(webpush, tls, service, streams, stop.clone(), tasks.clone()));
     let routes = control::routes(Arc::clone(&world), webpush_url.clone());
     tasks.spawn(control::serve(control, routes, stop.clone()));
     tasks.close();
-    Ok(Handle { apns_url, fcm_url, webpush_url, control_url, files, settings, world, stop, tasks })
+    Ok(Handle {
+        apns_url,
+        fcm_url,
+        webpush_url,
+        control_url,
+        files,
+        settings,
+        options,
+        world,
+        apns: apple,
+        fcm: google,
+        stop,
+        tasks,
+    })
 }
 
 impl Handle {
@@ -202,6 +227,31 @@ impl Handle {
     /// Different APNs provider tokens that were accepted so far.
     pub fn provider_tokens(&self) -> u64 {
         self.world.provider_tokens()
+    }
+
+    /// Another signing key of the team. Those that it has stay good.
+    pub fn new_apns_key(&self, id: &str) -> Result<NewKey, FakeError> {
+        let key = KeyPair::generate()?;
+        self.apns.add_key(id, DecodingKey::from_ec_pem(key.public_key_pem().as_bytes())?);
+        Ok(NewKey { id: id.to_owned(), file: key.serialize_pem() })
+    }
+
+    /// Nothing that this key signed is accepted any more.
+    pub fn revoke_apns_key(&self, id: &str) {
+        self.apns.revoke_key(id);
+    }
+
+    /// Another key of the service account. Those that it has stay good.
+    pub fn new_fcm_key(&self, id: &str) -> Result<NewKey, FakeError> {
+        let key = credentials::fcm_key()?;
+        self.fcm.add_key(id, DecodingKey::from_rsa_pem(key.public_key_pem().as_bytes())?);
+        let file = credentials::service_account(&self.options, &self.fcm_url, id, &key);
+        Ok(NewKey { id: id.to_owned(), file })
+    }
+
+    /// The key gets no access token any more; those that it got stay good until they end.
+    pub fn revoke_fcm_key(&self, id: &str) {
+        self.fcm.revoke_key(id);
     }
 
     /// Stops accepting, drops all connections and waits until nothing runs.

@@ -87,7 +87,7 @@ impl WebPush {
         }
         let browser = self.world.browser(phone).ok_or(Refusal(410, "push subscription is gone"))?;
         if browser.application_server_key.as_ref().is_some_and(|key| *key != server_key) {
-            return Err(Refusal(403, "the key is not the one of the subscription"));
+            return Err(Refusal(403, "VAPID public key mismatch"));
         }
         // A real push service cannot look inside; the browser does, and drops what it cannot read.
         let message = decrypt(&asked.body, &browser.key, &browser.auth)

@@ -192,6 +192,32 @@ async fn a_rotated_key_is_used_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_second_key_takes_over_with_its_id_and_the_first_may_be_revoked() {
+    let bench = Bench::start().await;
+    let [key, id] = ["key.p8", "key-id"].map(|name| bench.dir.path().join(name));
+    std::fs::copy(&bench.fake.files.apns_key, &key).expect("the first key");
+    std::fs::write(&id, format!("{}\n", bench.fake.files.apns_key_id)).expect("its id");
+    let mut settings = bench.apns_settings();
+    let team_id = bench.fake.files.apns_team_id.clone();
+    settings.authentication =
+        Authentication::Token { key: Source::File(key.clone()), key_id: Source::File(id.clone()), team_id };
+    let kept: Arc<dyn SharedCredentials> = Arc::new(Kept::default());
+    let apns = Apns::with_clock(settings, bench.clock.clock()).expect("APNs").sharing(kept).looking_always();
+    let push = bench.notification(Platform::Apns, &apns_token(1), 9, "lunch?");
+    assert_delivered(&apns.deliver(&push).await);
+
+    // Within 20 minutes of the first token: another key has tokens of its own.
+    let second = bench.fake.new_apns_key("SECONDKEY1").expect("a key");
+    std::fs::write(&key, &second.file).expect("the second key");
+    std::fs::write(&id, &second.id).expect("its id");
+    assert_delivered(&apns.deliver(&push).await);
+    bench.fake.revoke_apns_key(&bench.fake.files.apns_key_id);
+    assert_delivered(&apns.deliver(&push).await);
+    assert_eq!((bench.fake.requests(Service::Apns), bench.fake.provider_tokens()), (3, 2));
+    assert_eq!(bench.apns().deliver(&push).await.outcome.label(), "retry", "the first one is refused");
+}
+
+#[tokio::test]
 async fn a_client_certificate_works_without_a_token_and_says_when_it_ends() {
     let bench = Bench::start().await;
     let file = Source::File(bench.fake.files.apns_certificate.clone());

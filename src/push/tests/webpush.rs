@@ -63,9 +63,56 @@ async fn a_subscription_of_another_server_is_refused_with_the_services_words() {
     let other = Bench::start().await;
     let key = other.webpush().application_server_key();
     let browser = bench.fake.subscribe(Some(key)).expect("a subscription");
-    let delivery = bench.webpush().deliver(&push_to(&bench, &browser, "lunch?")).await;
-    assert_eq!(delivery.outcome.label(), "rejected");
-    assert!(delivery.answer.expect("an answer").body.contains("not the one of the subscription"));
+    let push = push_to(&bench, &browser, "lunch?");
+    let delivery = bench.webpush().deliver(&push).await;
+    assert_eq!(delivery.outcome.label(), "quarantined");
+    assert!(delivery.answer.expect("an answer").body.contains("key mismatch"));
+
+    // In the words of each vendor; any other refusal is our fault.
+    let (mismatch, google) = ("{\"reason\":\"VapidPkHashMismatch\"}", "the credentials do not correspond");
+    let cases = [
+        (Fault::reason(400, mismatch), "quarantined"),
+        (Fault::reason(401, "VAPID public key mismatch"), "quarantined"),
+        (Fault::reason(403, google), "quarantined"),
+        (Fault::reason(403, "{\"reason\":\"BadJwtToken\"}"), "rejected"),
+        (Fault::reason(404, mismatch), "token_invalid"),
+    ];
+    for (fault, label) in cases {
+        bench.fake.fault(Service::Webpush, Rule::once(fault.clone()));
+        assert_eq!(bench.webpush().deliver(&push).await.outcome.label(), label, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_of_an_older_key_is_reached_with_that_key() {
+    let bench = Bench::start().await;
+    let [old, new, strange] = [(); 3].map(|()| rcgen::KeyPair::generate().expect("a key pair"));
+    let of = |keys: &[&rcgen::KeyPair]| {
+        let text: String = keys.iter().map(|key| key.serialize_pem()).collect();
+        let settings = Settings { key: Source::Inline(text), ..bench.webpush_settings() };
+        WebPush::with_clock(settings, bench.clock.clock()).expect("Web Push")
+    };
+    let subscribed = |with: &WebPush| {
+        let browser = bench.fake.subscribe(Some(with.application_server_key())).expect("a subscription");
+        push_to(&bench, &browser, "lunch?")
+    };
+    let (before, after) = (of(&[&old]), of(&[&new, &old]));
+    assert_eq!(after.application_server_key(), of(&[&new]).application_server_key());
+    let (older, newer) = (subscribed(&before), subscribed(&after));
+    // The new key is tried first, and which one it was is remembered.
+    for (push, requests) in [(&older, 2), (&older, 3), (&newer, 4), (&newer, 5), (&older, 6)] {
+        assert_delivered(&after.deliver(push).await);
+        assert_eq!(bench.fake.requests(Service::Webpush), requests);
+    }
+    let neither = subscribed(&of(&[&strange]));
+    assert_eq!(after.deliver(&neither).await.outcome.label(), "quarantined");
+    assert_eq!(bench.fake.requests(Service::Webpush), 8);
+    // What the right key is told is what counts.
+    bench.fake.fault(Service::Webpush, Rule::once(Fault::reason(403, "the token names no contact")));
+    let delivery = after.deliver(&newer).await;
+    assert_eq!(told(&delivery), ("rejected", "status 403: the token names no contact".to_owned(), None));
+    // With the old one taken away.
+    assert_eq!(of(&[&new]).deliver(&older).await.outcome.label(), "quarantined");
 }
 
 #[tokio::test]
@@ -139,7 +186,7 @@ async fn a_rotated_vapid_key_is_used_without_a_restart() {
     let key = bench.webpush().application_server_key();
     let browser = bench.fake.subscribe(Some(key)).expect("a subscription");
     let push = push_to(&bench, &browser, "lunch?");
-    assert_eq!(webpush.deliver(&push).await.outcome.label(), "rejected");
+    assert_eq!(webpush.deliver(&push).await.outcome.label(), "quarantined");
     std::fs::copy(&bench.fake.files.vapid_key, &path).expect("the right key");
     assert_delivered(&webpush.deliver(&push).await);
 }

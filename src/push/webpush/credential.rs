@@ -1,7 +1,8 @@
 //! Who we are to push services: VAPID, RFC 8292.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
@@ -9,6 +10,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use reqwest::Url;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Serialize;
@@ -18,20 +20,24 @@ use crate::push::provider::{Clock, ProviderError, Source, Watched};
 /// The RFC allows 24 hours.
 const LIFE: Duration = Duration::from_secs(12 * 3600);
 const RENEW_BEFORE_END: Duration = Duration::from_secs(3600);
-/// One header per push service; there are a handful of them.
+/// One header per push service and key; there are a handful of them.
 const MAX_CACHED: usize = 64;
+/// Subscriptions of older keys that are remembered; the others are found again by trying.
+const MAX_OLDER: usize = 100_000;
 
 /// Makes the `Authorization` header of each push service and keeps it while it is good.
 pub(super) struct Vapid {
-    key: Watched<VapidKey>,
+    keys: Watched<VapidKeys>,
     subject: String,
     clock: Clock,
-    headers: Mutex<HashMap<String, Signed>>,
+    headers: Mutex<HashMap<(String, Arc<str>), Signed>>,
+    /// The public keys of subscriptions that turned out to belong to another key than the first, by a hash of their endpoint.
+    older: Mutex<HashMap<u64, Arc<str>>>,
+    hasher: RandomState,
 }
 
 struct Signed {
     header: Arc<str>,
-    key: Arc<VapidKey>,
     renew_at: SystemTime,
 }
 
@@ -48,17 +54,51 @@ impl Vapid {
             let reason = "it must begin with mailto: or https:";
             return Err(ProviderError::malformed("VAPID subject", reason));
         }
-        let key = Watched::open(vec![key], VapidKey::parse)?;
-        Ok(Self { key, subject, clock, headers: Mutex::default() })
+        Ok(Self {
+            keys: Watched::open(vec![key], VapidKeys::parse)?,
+            subject,
+            clock,
+            headers: Mutex::default(),
+            older: Mutex::default(),
+            hasher: RandomState::new(),
+        })
+    }
+
+    /// All keys, the likeliest first. A subscription is bound to the key that it was made with and does not say which.
+    pub fn keys_for(&self, endpoint: &Url) -> Vec<Arc<VapidKey>> {
+        let mut keys = self.keys.get().0.clone();
+        let known = lock(&self.older).get(&self.hasher.hash_one(endpoint.as_str())).cloned();
+        // A key that was taken away meanwhile is not found.
+        if let Some(place) = known.and_then(|public| keys.iter().position(|key| key.public == public)) {
+            keys[..=place].rotate_right(1);
+        }
+        keys
+    }
+
+    /// The push service took this key for this endpoint.
+    pub fn took(&self, endpoint: &Url, key: &VapidKey) {
+        let keys = self.keys.get();
+        let is_first = keys.0.first().is_some_and(|first| first.public == key.public);
+        if keys.0.len() < 2 {
+            return;
+        }
+        let (hash, mut older) = (self.hasher.hash_one(endpoint.as_str()), lock(&self.older));
+        if is_first {
+            older.remove(&hash);
+            return;
+        }
+        if older.len() >= MAX_OLDER {
+            older.clear();
+        }
+        older.insert(hash, Arc::clone(&key.public));
     }
 
     /// The header for the push service at `origin`.
-    pub fn header(&self, origin: &str) -> Result<Arc<str>, ProviderError> {
-        let key = self.key.get();
+    pub fn header(&self, origin: &str, key: &VapidKey) -> Result<Arc<str>, ProviderError> {
         let now = (self.clock)();
-        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(signed) = headers.get(origin)
-            && Arc::ptr_eq(&signed.key, &key)
+        let mut headers = lock(&self.headers);
+        let name = (origin.to_owned(), Arc::clone(&key.public));
+        if let Some(signed) = headers.get(&name)
             && now < signed.renew_at
         {
             return Ok(Arc::clone(&signed.header));
@@ -71,51 +111,80 @@ impl Vapid {
         if headers.len() >= MAX_CACHED {
             headers.clear();
         }
-        let signed = Signed { header: Arc::clone(&header), key, renew_at: ends - RENEW_BEFORE_END };
-        headers.insert(origin.to_owned(), signed);
+        headers.insert(name, Signed { header: Arc::clone(&header), renew_at: ends - RENEW_BEFORE_END });
         Ok(header)
     }
 
     /// The application server key with which a page subscribes, in URL-safe base64.
     pub fn public_key(&self) -> String {
-        self.key.get().public.clone()
+        self.keys.get().first_public()
     }
 
     #[cfg(test)]
     pub fn looking_always(self) -> Self {
-        Self { key: self.key.looking_always(), ..self }
+        Self { keys: self.keys.looking_always(), ..self }
     }
 }
 
-/// The public half of a key, in URL-safe base64.
-pub(super) fn public_key(private: &str) -> Result<String, ProviderError> {
-    VapidKey::parse(&[private.as_bytes().to_vec()]).map(|key| key.public)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct VapidKey {
+/// The public half of the first key, in URL-safe base64.
+pub(super) fn public_key(private: &str) -> Result<String, ProviderError> {
+    VapidKeys::parse(&[private.as_bytes().to_vec()]).map(|keys| keys.first_public())
+}
+
+/// Pages subscribe with the first; the others are for those who subscribed with them.
+struct VapidKeys(Vec<Arc<VapidKey>>);
+
+pub(super) struct VapidKey {
     signing: EncodingKey,
-    public: String,
+    public: Arc<str>,
+}
+
+impl VapidKeys {
+    fn parse(content: &[Vec<u8>]) -> Result<Self, ProviderError> {
+        let bytes = content.first().map(Vec::as_slice).unwrap_or_default();
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed(&error))?;
+        let blocks = text.matches("-----BEGIN").count();
+        let keys: Vec<_> = if blocks > 0 {
+            let all = PrivatePkcs8KeyDer::pem_slice_iter(bytes);
+            all.map(|der| VapidKey::new(der.map_err(|error| malformed(&error))?.secret_pkcs8_der()))
+                .collect::<Result<_, _>>()?
+        } else {
+            text.split_whitespace().map(VapidKey::of_text).collect::<Result<_, _>>()?
+        };
+        // A block of another kind would be left out without a word.
+        if keys.is_empty() || (blocks > 0 && keys.len() != blocks) {
+            return Err(malformed(&"it is neither PKCS#8 in PEM nor base64"));
+        }
+        Ok(Self(keys.into_iter().map(Arc::new).collect()))
+    }
+
+    fn first_public(&self) -> String {
+        self.0.first().map(|key| key.public.to_string()).unwrap_or_default()
+    }
 }
 
 impl VapidKey {
-    fn parse(content: &[Vec<u8>]) -> Result<Self, ProviderError> {
-        let malformed = |reason: &dyn ToString| ProviderError::malformed("VAPID key", reason.to_string());
-        let bytes = content.first().map(Vec::as_slice).unwrap_or_default();
-        let text = std::str::from_utf8(bytes).map_err(|error| malformed(&error))?.trim();
-        let pkcs8 = if text.starts_with("-----BEGIN") {
-            let der = PrivatePkcs8KeyDer::from_pem_slice(bytes).map_err(|error| malformed(&error))?;
-            der.secret_pkcs8_der().to_vec()
-        } else {
-            let scalar = BASE64_URL_SAFE_NO_PAD
-                .decode(text.trim_end_matches('='))
-                .map_err(|error| malformed(&error))?;
-            pkcs8_of_scalar(&scalar).ok_or_else(|| malformed(&"it is not a scalar of P-256"))?
-        };
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8)
-            .map_err(|error| malformed(&error))?;
-        let public = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
-        Ok(Self { signing: EncodingKey::from_ec_der(&pkcs8), public })
+    fn of_text(text: &str) -> Result<Self, ProviderError> {
+        let scalar = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
+        let scalar = scalar.map_err(|error| malformed(&error))?;
+        let pkcs8 = pkcs8_of_scalar(&scalar).ok_or_else(|| malformed(&"it is not a scalar of P-256"))?;
+        Self::new(&pkcs8)
     }
+
+    fn new(pkcs8: &[u8]) -> Result<Self, ProviderError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
+            .map_err(|error| malformed(&error))?;
+        let public = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()).into();
+        Ok(Self { signing: EncodingKey::from_ec_der(pkcs8), public })
+    }
+}
+
+fn malformed(reason: &dyn ToString) -> ProviderError {
+    ProviderError::malformed("VAPID key", reason.to_string())
 }
 
 /// PKCS#8 of a bare private key, as the usual VAPID tools print it.
@@ -135,20 +204,44 @@ fn pkcs8_of_scalar(scalar: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    /// The scalar of the test vector of RFC 8291 and its public key.
+    const SCALAR: &str = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw";
+    const POINT: &str = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml";
+
+    fn publics(text: &str) -> Option<Vec<String>> {
+        let keys = VapidKeys::parse(&[text.as_bytes().to_vec()]).ok()?;
+        Some(keys.0.iter().map(|key| key.public.to_string()).collect())
+    }
+
     #[test]
     fn a_key_is_the_same_as_pem_and_as_bare_base64() {
         let pair = rcgen::KeyPair::generate().expect("a key pair");
-        let pem = VapidKey::parse(&[pair.serialize_pem().into_bytes()]).expect("a key");
-        assert_eq!(pem.public, BASE64_URL_SAFE_NO_PAD.encode(pair.public_key_raw()));
-        // The scalar of the test vector of RFC 8291 and its public key.
-        let bare =
-            VapidKey::parse(&[b"yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw\n".to_vec()]).expect("a key");
-        assert!(bare.public.starts_with("BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml"));
+        let public = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key_raw());
+        assert_eq!(publics(&pair.serialize_pem()), Some(vec![public]));
+        let bare = publics(&format!("{SCALAR}\n")).expect("a key");
+        assert!(bare.len() == 1 && bare[0].starts_with(POINT));
+    }
+
+    #[test]
+    fn several_keys_stand_one_below_the_other() {
+        let pairs = [(); 2].map(|()| rcgen::KeyPair::generate().expect("a key pair"));
+        let expected: Vec<_> =
+            pairs.iter().map(|pair| BASE64_URL_SAFE_NO_PAD.encode(pair.public_key_raw())).collect();
+        let pem: String = pairs.iter().map(rcgen::KeyPair::serialize_pem).collect();
+        assert_eq!(publics(&pem), Some(expected.clone()));
+        assert_eq!(public_key(&pem).ok().as_ref(), expected.first());
+        let scalars = format!("{}\n{SCALAR}\n", BASE64_URL_SAFE_NO_PAD.encode([1; 32]));
+        let bare = publics(&scalars).expect("two keys");
+        assert!(bare.len() == 2 && bare[1].starts_with(POINT));
     }
 
     #[test]
     fn what_is_no_key_is_refused() {
-        assert!(VapidKey::parse(&[b"AAAA".to_vec()]).is_err());
-        assert!(VapidKey::parse(&[b"-----BEGIN PRIVATE KEY-----".to_vec()]).is_err());
+        let good = rcgen::KeyPair::generate().expect("a key pair").serialize_pem();
+        let other = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let nothing = "-----BEGIN PRIVATE KEY-----";
+        for wrong in ["", "AAAA", nothing, &format!("{SCALAR}\nAAAA"), &format!("{good}{other}")] {
+            assert_eq!(publics(wrong), None, "{wrong}");
+        }
     }
 }

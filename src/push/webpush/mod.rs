@@ -84,21 +84,35 @@ impl Provider for WebPush {
             Err(error) => return Delivery::unasked(Outcome::rejected(error.to_string())),
         };
         let origin = subscription.endpoint.origin().ascii_serialization();
-        let authorization = match self.vapid.header(&origin) {
-            Ok(header) => header,
-            Err(error) => return Delivery::unasked(Outcome::retry(error.to_string())).of_credential(),
-        };
-        let now = (self.clock)();
-        let request = self
-            .client
-            .post(request::url(&subscription, self.base.as_ref()))
-            .headers(request::headers(notification, now))
-            .header("authorization", &*authorization)
-            .body(body);
-        match exchange(request).await {
-            Ok(reply) => reply.delivery(answer::read(&reply, now)),
-            Err(failure) => failure.delivery(),
+        let url = request::url(&subscription, self.base.as_ref());
+        let mut refused: Option<Delivery> = None;
+        for key in self.vapid.keys_for(&subscription.endpoint) {
+            let authorization = match self.vapid.header(&origin, &key) {
+                Ok(header) => header,
+                Err(error) => return Delivery::unasked(Outcome::retry(error.to_string())).of_credential(),
+            };
+            let now = (self.clock)();
+            let request = self
+                .client
+                .post(url.clone())
+                .headers(request::headers(notification, now))
+                .header("authorization", &*authorization)
+                .body(body.clone());
+            let reply = match exchange(request).await {
+                Ok(reply) => reply,
+                Err(failure) => return failure.delivery(),
+            };
+            let delivery = reply.delivery(answer::read(&reply, now));
+            if !answer::refuses_sender(&reply) {
+                self.vapid.took(&subscription.endpoint, &key);
+                return delivery;
+            }
+            // To the key that is the right one something else is said than that it is a wrong one.
+            if refused.as_ref().is_none_or(|one| matches!(one.outcome, Outcome::Quarantine { .. })) {
+                refused = Some(delivery);
+            }
         }
+        refused.unwrap_or_else(|| Delivery::unasked(Outcome::retry("there is no VAPID key")).of_credential())
     }
 }
 

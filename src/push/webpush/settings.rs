@@ -8,7 +8,7 @@ const BROWSERS: &[&str] =
 /// As whom to push to browsers.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The private VAPID key: PKCS#8 PEM, or the 32 bytes in URL-safe base64.
+    /// The private VAPID key: PKCS#8 PEM, or the 32 bytes in URL-safe base64. Several, one below the other: pages subscribe with the first.
     pub key: Source,
     /// Whom a push service may write to: a `mailto:` or `https:` address.
     pub subject: String,

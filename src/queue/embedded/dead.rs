@@ -43,6 +43,30 @@ pub(super) fn open(data_dir: &Path) -> Result<(Database, Jobs, Count), DatabaseE
     Ok((database, Jobs::load(&connection)?, Count::load(&connection)?))
 }
 
+/// The oldest dead letters in `data_dir`, at most `limit`, for another process than the one that has the queue.
+///
+/// # Errors
+/// There is no such file, or it cannot be read.
+pub fn dead_letters(data_dir: &Path, limit: usize) -> Result<Vec<DeadLetter>, DatabaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(data_dir.join(FILE), flags)?;
+    list(&connection, i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+fn list(connection: &Connection, limit: i64) -> Result<Vec<DeadLetter>, DatabaseError> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let letters = statement.query_map([limit], |row| {
+        Ok(DeadLetter {
+            id: LetterId(row.get::<_, i64>(0)?.to_string()),
+            payload: Bytes::from(row.get::<_, Vec<u8>>(1)?),
+            reason: row.get(2)?,
+            source: row.get(3)?,
+            dead_at: Timestamp::from_millis(row.get(4)?),
+        })
+    })?;
+    Ok(letters.collect::<Result<_, _>>()?)
+}
+
 impl From<DatabaseError> for QueueError {
     fn from(error: DatabaseError) -> Self {
         Self::Unavailable { message: "the queue's file".to_owned(), source: Some(Box::new(error)) }
@@ -95,20 +119,7 @@ impl DeadLetters for EmbeddedQueue {
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, QueueError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = self.database.read(move |connection| -> Result<Vec<DeadLetter>, DatabaseError> {
-            let mut statement = connection.prepare_cached(LIST)?;
-            let letters = statement.query_map([limit], |row| {
-                Ok(DeadLetter {
-                    id: LetterId(row.get::<_, i64>(0)?.to_string()),
-                    payload: Bytes::from(row.get::<_, Vec<u8>>(1)?),
-                    reason: row.get(2)?,
-                    source: row.get(3)?,
-                    dead_at: Timestamp::from_millis(row.get(4)?),
-                })
-            })?;
-            Ok(letters.collect::<Result<_, _>>()?)
-        });
-        Ok(read.await?)
+        Ok(self.database.read(move |connection| list(connection, limit)).await?)
     }
 
     async fn replay(&self, ids: &[LetterId]) -> Result<Replayed, QueueError> {

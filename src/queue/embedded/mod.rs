@@ -16,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::consumer::EmbeddedConsumer;
+pub use self::dead::dead_letters;
 use self::lane::Lane;
 use self::push::Jobs;
 use super::{Batch, Consumer, Depth, Partition, Partitions, PublishError, Queue, QueueError};

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Database, devices};
 use crate::model::{Body, ConversationId, ConversationKind, EntryKind, MessageId, NewEntry, Seq};
-use crate::store::{Appended, Audience, StoreError, Stored};
+use crate::store::{Appended, Audience, StoreError, Stored, Unreadable};
 
 const INSERT: &str = "INSERT INTO push_outbox (texts) VALUES (?1)";
 const ROWS: &str = "SELECT id, texts FROM push_outbox ORDER BY id";
@@ -126,19 +126,24 @@ impl Outbox {
     }
 }
 
-pub(super) fn rows(connection: &Connection) -> Result<Vec<Row>, StoreError> {
+/// Those that can be read, and the others. What is readable must not suffer for what is not.
+pub(super) fn rows(connection: &Connection) -> Result<(Vec<Row>, Vec<Unreadable>), StoreError> {
     let mut statement = connection.prepare_cached(ROWS)?;
     let mut rows = statement.query([])?;
-    let mut found = Vec::new();
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        match serde_json::from_slice(&row.get::<_, Vec<u8>>(1)?) {
+        let (id, bytes): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        match serde_json::from_slice(&bytes) {
             Ok(texts) => found.push(Row { id, texts }),
-            // Of another release, or damaged. What is readable must not suffer for it.
-            Err(error) => tracing::error!(%error, row = id, "sqlite.outbox: cannot be read and rings nobody"),
+            Err(error) => unreadable.push(Unreadable { row: id, bytes, reason: error.to_string() }),
         }
     }
-    Ok(found)
+    Ok((found, unreadable))
+}
+
+pub(super) fn forget(connection: &Connection, row: i64) -> Result<(), StoreError> {
+    connection.prepare_cached(DELETE)?.execute([row])?;
+    Ok(())
 }
 
 fn text((entry, outcome): (&NewEntry, &Appended)) -> Option<Text> {
@@ -179,7 +184,12 @@ mod tests {
         for texts in [&b"rubbish"[..], b"[]"] {
             connection.execute(INSERT, [texts]).unwrap();
         }
-        let readable: Vec<i64> = rows(&connection).unwrap().iter().map(|row| row.id).collect();
-        assert_eq!(readable, [2]);
+        let (readable, unreadable) = rows(&connection).unwrap();
+        assert_eq!(readable.iter().map(|row| row.id).collect::<Vec<_>>(), [2]);
+        let [damaged] = &unreadable[..] else { panic!("{unreadable:?}") };
+        assert_eq!((damaged.row, &damaged.bytes[..]), (1, &b"rubbish"[..]));
+        forget(&connection, damaged.row).unwrap();
+        let (readable, unreadable) = rows(&connection).unwrap();
+        assert_eq!((readable.len(), unreadable.len()), (1, 0));
     }
 }

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::log::{self, Touched};
 use super::values::millis;
 use super::{SqliteStore, outbox};
-use crate::model::{ConversationId, Entry, NewEntry, Seq, Timestamp, UserId};
-use crate::store::{PushPreferences, PushTrace, Pushes, RecipientsOf, Ringable, StoreError, Stored};
+use crate::model::{ConversationId, Entry, Seq, Timestamp, UserId};
+use crate::store::{PushPreferences, PushTrace, Pushes, RecipientsOf, Ringable, StoreError, Untold};
 
 const PREFERENCES: &str = concat!("SELECT ", recipients::preference_columns!(), " FROM users WHERE id = ?1");
 const READ_SEQ: &str = "SELECT read_seq FROM seen WHERE conversation_id = ?1 AND user_id = ?2";
@@ -45,9 +45,13 @@ impl Pushes for SqliteStore {
         .await
     }
 
-    async fn untold(&self) -> Result<Vec<(NewEntry, Stored)>, StoreError> {
-        let rows = self.read_of(Touched::Nothing, outbox::rows).await?;
-        Ok(self.outbox.found(rows))
+    async fn untold(&self) -> Result<Untold, StoreError> {
+        let (rows, unreadable) = self.read_of(Touched::Nothing, outbox::rows).await?;
+        Ok(Untold { texts: self.outbox.found(rows), unreadable })
+    }
+
+    async fn forget_unreadable(&self, row: i64) -> Result<(), StoreError> {
+        self.write_of(Touched::Nothing, move |connection| outbox::forget(connection, row)).await
     }
 
     async fn told(&self, of: &[(ConversationId, Seq)]) {

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::tls::Authority;
+use crate::support::authority::Authority;
 use crate::support::client::{Client, SOON, Upgrade};
 use crate::support::world::World;
 

@@ -1,94 +1,21 @@
 //! TLS: to clients, with a certificate that is replaced while it runs, and to each of the services, with an authority of one's own.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::client::{Client, SOON};
+use crate::support::authority::{Authority, Front};
+use crate::support::client::{Client, SOON, token};
 use crate::support::server::Server;
 use crate::support::stack::Stack;
 use crate::support::world::World;
-
-/// An authority that the system does not trust, and its certificate for `localhost`.
-pub(super) struct Authority {
-    folder: TempDir,
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    pub(super) fn new() -> Self {
-        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("authority.pem"), authority.pem()).unwrap();
-        Self { folder, certificate: certificate.pem(), key: key.serialize_pem() }
-    }
-
-    pub(super) fn file(&self) -> PathBuf {
-        self.folder.path().join("authority.pem")
-    }
-
-    fn write_to(&self, folder: &Path) {
-        std::fs::write(folder.join("tls.crt"), &self.certificate).unwrap();
-        std::fs::write(folder.join("tls.key"), &self.key).unwrap();
-    }
-
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        use rustls_pki_types::pem::PemObject;
-        let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()];
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// Speaks TLS for a service that does not; answers the port. Postgres is asked first whether it does.
-    async fn in_front_of(&self, upstream: String, asks_first: bool) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let acceptor = self.acceptor();
-        tokio::spawn(async move {
-            while let Ok((mut socket, _)) = listener.accept().await {
-                let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
-                tokio::spawn(async move {
-                    if asks_first {
-                        let mut request = [0; 8];
-                        socket.read_exact(&mut request).await.ok()?;
-                        socket.write_all(b"S").await.ok()?;
-                    }
-                    let mut encrypted = acceptor.accept(socket).await.ok()?;
-                    let mut plain = TcpStream::connect(upstream).await.ok()?;
-                    copy_bidirectional(&mut encrypted, &mut plain).await.ok()
-                });
-            }
-        });
-        port
-    }
-}
-
-/// `host:port` of an address.
-fn place(url: &str) -> String {
-    let rest = url.split_once("://").unwrap().1;
-    let authority = rest.split(['/', '?']).next().unwrap();
-    authority.rsplit('@').next().unwrap().to_owned()
-}
 
 #[tokio::test]
 async fn each_service_and_all_of_them_are_reached_by_tls_with_an_authority_of_one_s_own() {
@@ -96,32 +23,29 @@ async fn each_service_and_all_of_them_are_reached_by_tls_with_an_authority_of_on
     let authority = Authority::new();
     let ca = authority.file().to_str().unwrap().to_owned();
     let (rabbitmq, redis) = (stack.rabbitmq.url().to_owned(), stack.redis.url().to_owned());
-    let amqp_port = authority.in_front_of(place(&rabbitmq), false).await;
-    let redis_port = authority.in_front_of(place(&redis), false).await;
+    let of_rabbitmq = Front::of(&rabbitmq, &authority).await;
+    let of_redis = Front::of(&redis, &authority).await;
     for (by_amqps, by_rediss, by_tls) in
         [(true, false, false), (false, true, false), (false, false, true), (true, true, true)]
     {
         let database = stack.postgres.database().await;
-        let postgres_port = authority.in_front_of(place(&database), true).await;
-        let replace = |url: &str, port: u16| url.replace(&place(url), &format!("localhost:{port}"));
         let prefix = format!("t{:08x}", rand::random::<u32>());
         let mut settings = vec![("rabbitmq__prefix", prefix.clone()), ("redis__prefix", prefix)];
         if by_amqps {
-            settings.push(("rabbitmq__url", replace(&rabbitmq, amqp_port).replace("amqp://", "amqps://")));
+            settings.push(("rabbitmq__url", of_rabbitmq.url(&rabbitmq)));
             settings.push(("rabbitmq__ca_file", ca.clone()));
         } else {
             settings.push(("rabbitmq__url", rabbitmq.clone()));
         }
         if by_rediss {
-            settings.push(("redis__url", replace(&redis, redis_port).replace("redis://", "rediss://")));
+            settings.push(("redis__url", of_redis.url(&redis)));
             settings.push(("redis__ca_file", ca.clone()));
         } else {
             settings.push(("redis__url", redis.clone()));
         }
         if by_tls {
-            let joint = if database.contains('?') { '&' } else { '?' };
-            let url = replace(&database, postgres_port);
-            settings.push(("postgres__url", format!("{url}{joint}sslmode=verify-full")));
+            let front = Front::of(&database, &authority).await;
+            settings.push(("postgres__url", front.url(&database)));
             settings.push(("postgres__ca_file", ca.clone()));
         } else {
             settings.push(("postgres__url", database.clone()));
@@ -136,6 +60,20 @@ async fn each_service_and_all_of_them_are_reached_by_tls_with_an_authority_of_on
         let (mut bob, _) = Client::login(gateway.listen, "bob").await;
         alice.say_to("bob", "encrypted").await;
         bob.message("encrypted").await;
+    }
+}
+
+/// Sends a frame; answers the next one of this type.
+async fn ask(socket: &mut WebSocketStream<TlsStream<TcpStream>>, frame: Value, answer: &str) -> Value {
+    socket.send(Message::text(frame.to_string())).await.unwrap();
+    loop {
+        let next = tokio::time::timeout(SOON, socket.next()).await.expect("in time");
+        if let Message::Text(text) = next.expect("the socket is open").unwrap() {
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            if frame["type"] == answer {
+                return frame;
+            }
+        }
     }
 }
 
@@ -154,15 +92,24 @@ async fn clients_speak_tls_and_a_new_certificate_is_shown_without_a_restart() {
         let pem = std::fs::read(trusted.file()).unwrap();
         let root = reqwest::Certificate::from_pem(&pem).unwrap();
         let client = reqwest::Client::builder().tls_certs_only([root]).build().unwrap();
-        let answer = client.get(&url).bearer_auth(crate::support::client::token("alice")).send().await;
+        let answer = client.get(&url).bearer_auth(token("alice")).send().await;
         answer.ok().map(|answer| answer.status().as_u16())
     };
     assert_eq!((status(&old).await, status(&new).await), (Some(200), None));
+    let trusting_old = Arc::new(tidings::tls::client_config(Some(&old.file())).unwrap());
+    let plain = TcpStream::connect(world.here).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let encrypted = TlsConnector::from(trusting_old).connect(name, plain).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async("wss://localhost/v1/ws", encrypted).await.unwrap();
+    ask(&mut socket, json!({"type": "hello", "token": token("alice")}), "welcome").await;
     new.write_to(folder.path());
     let deadline = Instant::now() + SOON;
     while status(&new).await != Some(200) {
         assert!(Instant::now() < deadline, "the new certificate is not shown");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(status(&old).await, None);
+    assert_eq!(status(&old).await, None); // Who is there stays there.
+    let client_id = uuid::Uuid::new_v4().to_string();
+    let send = json!({"type": "send", "to": "bob", "client_id": client_id, "text": "still here"});
+    assert_eq!(ask(&mut socket, send, "accepted").await["client_id"], client_id);
 }

@@ -9,7 +9,7 @@ mod programs;
 mod rotation;
 
 /// Looks again and again until it is so.
-async fn until(what: &str, check: impl AsyncFn() -> bool) {
+pub async fn until(what: &str, check: impl AsyncFn() -> bool) {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
     while !check().await {
         assert!(tokio::time::Instant::now() < deadline, "{what}: not in time");

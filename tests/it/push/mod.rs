@@ -10,7 +10,7 @@ mod leaving;
 mod rate;
 mod repeats;
 mod restarts;
-mod scene;
+pub mod scene;
 mod seeing;
 mod slow;
 mod wishes;

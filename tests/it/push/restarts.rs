@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, place};
+use crate::ops::until;
 use crate::support::client::Client;
+use crate::support::world::World;
 
 const PATIENT: &[(&str, &str)] = &[("push__ack_deadline", "6s")];
 
@@ -102,4 +104,39 @@ async fn a_kill_between_a_batch_and_its_job_loses_no_push_on_dev() {
     let shown = scene.rings(&phone, "stored").await;
     assert_eq!(shown.title.as_deref(), Some("ann"));
     assert_eq!(scene.fake.phone(&phone).unwrap().rings, 1);
+}
+
+/// Damage, or a row of another release: an operator hears of it once and can look at it; at the next start it is gone.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_becomes_a_dead_letter_once_on_dev() {
+    let mut scene = Scene::dev(&[]).await;
+    let phone = scene.android("bob", "phone").await;
+    let file = std::path::Path::new(scene.world.setting("embedded__data_dir")).join("tidings.sqlite");
+    let rows = || {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.query_row("SELECT count(*) FROM push_outbox", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    scene.world.servers[0].kill();
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute("INSERT INTO push_outbox (texts) VALUES (CAST('[{\"damaged' AS BLOB))", []).unwrap();
+    drop(connection);
+    let server = &mut scene.world.servers[0];
+    server.restart();
+    server.ready().await;
+    let counted = "tidings_dead_lettered_messages_total{queue=\"push\",reason=\"undecodable\"";
+    until("it is gone", async || rows() == 0).await;
+    assert_eq!(server.metric(counted).await, 1.0);
+    let list = async |world: &World| {
+        let output = world.command(&["dead-letters", "list"]).await;
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = list(&scene.world).await;
+    assert!(listed.contains("\toutbox\t") && listed.ends_with("1 dead letters\n"), "{listed}");
+
+    scene.world.servers[0].replace().await;
+    assert_eq!(scene.world.servers[0].metric(counted).await, 0.0);
+    assert_eq!(list(&scene.world).await, listed);
+    let (mut ann, _) = Client::login(scene.here(), "ann").await;
+    ann.say_to("bob", "as ever").await;
+    scene.rings(&phone, "as ever").await;
 }

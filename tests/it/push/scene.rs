@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::support::client::{Client, http};
 use crate::support::server::Server;
+use crate::support::stack::Stack;
 use crate::support::world::World;
 
 /// How long a user with a socket may take to acknowledge here.
@@ -32,8 +33,21 @@ impl Scene {
     }
 
     pub async fn roles(settings: &[(&str, &str)]) -> Self {
+        Self::roles_with(settings, |_| {}).await
+    }
+
+    /// `prepare` is called between the start of the fakes and that of the roles.
+    pub async fn roles_with(settings: &[(&str, &str)], prepare: impl FnOnce(&Handle)) -> Self {
         let (files, fake, own) = fakes().await;
+        prepare(&fake);
         let world = World::roles_with_push(&merged(&own, settings)).await;
+        Self { world, fake, _files: files }
+    }
+
+    /// On services of the test's own.
+    pub async fn roles_on(stack: &Stack, settings: &[(&str, &str)]) -> Self {
+        let (files, fake, own) = fakes().await;
+        let world = World::roles_with_push_on(stack, &merged(&own, settings)).await;
         Self { world, fake, _files: files }
     }
 

@@ -1,5 +1,6 @@
 //! What tests stand on.
 
+pub mod authority;
 pub mod client;
 pub mod load;
 pub mod postgres;

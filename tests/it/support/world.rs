@@ -49,6 +49,11 @@ impl World {
         Self::begin(shared.postgres, shared.rabbitmq, shared.redis, settings, 1).await
     }
 
+    /// The same on services of the test's own.
+    pub async fn roles_with_push_on(stack: &Stack, settings: &[(&str, &str)]) -> Self {
+        Self::begin(stack.postgres(), stack.rabbitmq(), stack.redis(), settings, 1).await
+    }
+
     /// Two gateways and two workers on the shared services, with a database, queues and keys of their own.
     pub async fn roles(settings: &[(&str, &str)]) -> Self {
         let shared = Stack::shared().await;
@@ -116,9 +121,9 @@ impl World {
         found.map(|(_, value)| value.as_str()).expect("this world has that setting")
     }
 
-    /// Gateways and workers.
+    /// All of them.
     pub fn processes(&mut self) -> impl Iterator<Item = &mut Server> {
-        self.servers.iter_mut().chain(&mut self.workers)
+        self.servers.iter_mut().chain(&mut self.workers).chain(&mut self.pushers)
     }
 
     /// A setting of all processes from their next start on.

@@ -69,26 +69,26 @@ async fn what_the_push_stage_was_not_told_of_is_found_after_opening_again() {
     let entry = said_to(&alice, &bob, "nobody has a device");
     let id = entry.conversation_id;
     first.stored(entry).await;
-    assert!(first.store.untold().await.unwrap().is_empty());
+    assert!(first.store.untold().await.unwrap().texts.is_empty());
 
     a_device(&first, &bob).await;
     let told = first.say(id, &alice, "told").await;
     first.store.told(&[(id, told)]).await;
     let entry = said_to(&alice, &bob, "not told");
     let untold = first.stored(entry.clone()).await;
-    while first.store.untold().await.unwrap().len() > 1 {
+    while first.store.untold().await.unwrap().texts.len() > 1 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     drop(first);
 
     let again = open();
-    let found = again.store.untold().await.unwrap();
+    let found = again.store.untold().await.unwrap().texts;
     let [(entry_found, found)] = &found[..] else { panic!("{found:?}") };
     assert_eq!((found.seq, found.id, found.kind), (untold.seq, untold.id, untold.kind));
     assert_eq!((&entry_found.sender_id, &entry_found.peer), (&alice, &Some(bob)));
     assert_eq!((entry_found.kind, &entry_found.body.text), (EntryKind::Text, &None));
     again.store.told(&[(id, found.seq)]).await;
-    while !again.store.untold().await.unwrap().is_empty() {
+    while !again.store.untold().await.unwrap().texts.is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

@@ -1,107 +1,13 @@
-//! Every secret is replaced, as the runbook says, and nobody notices who need not.
-
-use std::time::Duration;
+//! What signs tokens and what lets a backend in.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::KeyPair;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio_postgres::NoTls;
 
-use super::until;
+use crate::ops::until;
 use crate::support::client::{http, token};
-use crate::support::load::Load;
-use crate::support::stack::{Stack, Wanted};
 use crate::support::world::World;
-
-/// A rolling restart: a gateway and a worker at a time.
-async fn roll(world: &mut World) {
-    for (gateway, worker) in world.servers.iter_mut().zip(&mut world.workers) {
-        tokio::join!(gateway.replace(), worker.replace());
-    }
-}
-
-async fn sql(url: &str, statement: &str) -> Vec<tokio_postgres::SimpleQueryMessage> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client.simple_query(statement).await.unwrap()
-}
-
-async fn redis(url: &str, command: &[&str]) -> fred::types::Value {
-    use fred::prelude::*;
-    let client = Builder::from_config(Config::from_url(url).unwrap()).build().unwrap();
-    client.init().await.unwrap();
-    let custom = fred::types::CustomCommand::new(command[0].to_owned(), None, false);
-    let arguments: Vec<String> = command[1..].iter().map(|part| (*part).to_owned()).collect();
-    let answer = client.custom(custom, arguments).await.unwrap();
-    client.quit().await.unwrap();
-    answer
-}
-
-/// `amqp://guest:guest@…` or `redis://…` for another user.
-fn as_user(url: &str, user: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap();
-    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    format!("{scheme}://{user}:password-of-{user}@{place}")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_credentials_of_all_services_are_replaced_under_load_and_nothing_is_lost() {
-    let stack = Stack::private(&Wanted::ALL).await;
-    let (rabbitmq, admin) = (stack.rabbitmq(), stack.redis().url());
-    let make = async |user: &str| {
-        rabbitmq.control(&["add_user", user, &format!("password-of-{user}")]).await;
-        rabbitmq.control(&["set_permissions", user, ".*", ".*", ".*"]).await;
-        let password = format!(">password-of-{user}");
-        redis(admin, &["ACL", "SETUSER", user, "on", &password, "~*", "&*", "+@all"]).await;
-    };
-    make("first").await;
-    let database = stack.postgres().database().await;
-    let name = database.rsplit_once('/').unwrap().1;
-    sql(&database, &format!("CREATE ROLE first LOGIN; ALTER DATABASE {name} OWNER TO first")).await;
-    let settings = [
-        ("postgres__url", as_user(&database, "first")),
-        ("rabbitmq__url", as_user(rabbitmq.url(), "first")),
-        ("redis__url", as_user(admin, "first")),
-    ];
-    let borrowed = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
-    let mut world = World::roles_on(stack.postgres(), rabbitmq, stack.redis(), &borrowed).await;
-    make("second").await;
-    sql(&database, "CREATE ROLE second LOGIN; GRANT first TO second").await;
-    let load = Load { sockets: 100, rate: 100, duration: Duration::from_secs(100) };
-    let load = tokio::spawn(load.run(&world));
-
-    world.set("postgres__url", &as_user(&database, "second"));
-    roll(&mut world).await;
-    sql(&database, "ALTER ROLE first NOLOGIN").await;
-    let left = sql(&database, "SELECT 1 FROM pg_stat_activity WHERE usename = 'first'").await;
-    assert!(!left.iter().any(|message| matches!(message, tokio_postgres::SimpleQueryMessage::Row(_))));
-
-    world.set("rabbitmq__url", &as_user(rabbitmq.url(), "second"));
-    roll(&mut world).await;
-    let users = rabbitmq.control(&["-q", "list_connections", "--no-table-headers", "user"]).await;
-    assert!(users.contains("second") && !users.contains("first"), "{users}");
-    rabbitmq.control(&["delete_user", "first"]).await;
-
-    world.set("redis__url", &as_user(admin, "second"));
-    roll(&mut world).await;
-    let killed = redis(admin, &["ACL", "DELUSER", "first"]).await;
-    assert_eq!(killed.as_u64(), Some(1));
-
-    assert!(!load.is_finished(), "the load ended before the last secret was replaced");
-    let report = load.await.expect("the generator does not panic").expect("the run can be made");
-    println!(
-        "rotation: {} accepted, {} stored, errors {:?}, closes {:?}, longest without a socket {} ms",
-        report.verdict.accepted,
-        report.verdict.stored,
-        report.totals.errors,
-        report.totals.closes,
-        report.totals.longest_away_ms
-    );
-    assert!(report.is_clean() && report.store_was_read, "{:?}", report.verdict.examples);
-    assert!(report.verdict.accepted > 8000);
-    assert_eq!(report.totals.closes.keys().collect::<Vec<_>>(), [&1012]);
-}
 
 /// `GET /v1/me` at both gateways.
 async fn answers(world: &World, token: &str) -> [u16; 2] {

@@ -1,5 +1,5 @@
 """Autoscaling that is switched on for a running release: the chart looks at the Deployment that is there and refuses to lose its pods.
-A server of the test's own answers with a Deployment of our making."""
+`make chart-live` shows on a real API server what would happen; here a server answers with a Deployment of our making."""
 
 import http.server
 import json

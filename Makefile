@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run test lint unit integration web ops live bench bench-short growth flood chaos chaos-push push-rate drain upgrade-test image-test image-digests docs api-fuzz autobahn fuzz
+.PHONY: help run test lint unit integration web ops live bench bench-short growth flood chaos chaos-push push-rate drain upgrade-test image-test image-digests chart-live docs api-fuzz autobahn fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ web: ## Only the tests of the page and the client, in a real Chromium
 
 ops: ## Only the chart, the dashboards and the rules
 	./scripts/ops-test.sh
+
+chart-live: ## Install, upgrade and uninstall the chart on a real Kubernetes API server, built from its Go modules; not in `make test`
+	./scripts/chart-live.sh
 
 live: ## Only the dashboards, held against the real roles under load with a real Prometheus
 	./scripts/test.sh live

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything that operators get: metrics table, dashboards, rules, chart, Dockerfile, compose.yaml.
 # Installs its tools below target/ops at the first run (Python packages, Helm, validators); needs python3, node with npm,
-# go, and promtool with prometheus, which it installs itself as root on Debian. Arguments go to pytest.
+# go, and promtool with prometheus, which it installs itself as root on Debian. Arguments go to pytest; `tools` alone only installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -83,4 +83,5 @@ if [ "$(cat "$tools/stamp" 2>/dev/null)" != "$stamp" ]; then
   echo "$stamp" >"$tools/stamp"
 fi
 
+[ "$*" != tools ] || exit 0
 exec "$tools/venv/bin/python" -m pytest -q -p no:cacheprovider tests/ops "$@"

@@ -15,6 +15,16 @@ CI = {path.stem: path for path in sorted((CHART / "ci").glob("*.yaml"))}
 OLDEST, NEWEST = "1.30", "1.37"
 RELEASE, NAMESPACE = "t", "chat"
 ROLES = ("gateway", "worker", "push")
+# What the values of ci/ say somebody else made.
+GIVEN = {
+    "external-secrets": {"chat-db-app", "chat-db-ca", "chat-rabbit-default-user", "chat-rabbit-ca", "chat-redis", "chat-redis-ca",
+                         "chat-auth", "chat-apns", "chat-fcm", "chat-webpush", "chat-proxy", "made-elsewhere"},
+    "everything": {"chat-tls", "shared-pull", "own-pull"},
+    "ingress": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-tls"},
+    "subchart": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth", "shared-pull"},
+    "gateway-api": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth"},
+    "keda": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth", "chat-apns-certificate", "chat-tls", "chat-public-keys"},
+}
 
 
 def helm(*args, check=True):

@@ -11,10 +11,8 @@ The name before `=` becomes the label `pod`. Needs the Debian package `prometheu
 """
 
 import argparse
-import contextlib
 import json
 import math
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,28 +25,11 @@ from pathlib import Path
 import yaml
 
 from promql import METRICS, fill, metric_of
-from support import ROOT
+from support import ROOT, free_port, wait_until
 
 SCRAPE_SECONDS = 1
 # Ten samples: enough for a rate that does not jump, short enough for a run of a minute.
 RATE_INTERVAL = "10s"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(what, check, deadline=30):
-    """Asks `check` until it is true; a refused connection counts as not yet."""
-    end = time.monotonic() + deadline
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            if check():
-                return
-        time.sleep(0.1)
-    raise SystemExit(f"{what}: not within {deadline} s")
 
 
 class Prometheus:

@@ -9,23 +9,13 @@ import sys
 import pytest
 import yaml
 
-from chart import (CHART, CI, ROLES, deployment, documents, environment, hook, minimal, of_kind, pods, rendered, selects,
+from chart import (CHART, CI, GIVEN, ROLES, deployment, documents, environment, hook, minimal, of_kind, pods, rendered, selects,
                    template)
 from promql import METRICS, problems
 from settings import DEFAULTS, seconds, unknown
 from support import ROOT
 
 each_ci = pytest.mark.parametrize("name", CI)
-# What the values of ci/ say somebody else made.
-GIVEN = {
-    "external-secrets": {"chat-db-app", "chat-db-ca", "chat-rabbit-default-user", "chat-rabbit-ca", "chat-redis", "chat-redis-ca",
-                         "chat-auth", "chat-apns", "chat-fcm", "chat-webpush", "chat-proxy", "made-elsewhere"},
-    "everything": {"chat-tls", "shared-pull", "own-pull"},
-    "ingress": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-tls"},
-    "subchart": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth", "shared-pull"},
-    "gateway-api": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth"},
-    "keda": {"chat-postgres", "chat-rabbitmq", "chat-redis", "chat-auth", "chat-apns-certificate", "chat-tls", "chat-public-keys"},
-}
 
 
 def references(node):

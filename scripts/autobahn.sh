@@ -12,6 +12,18 @@ cases=("$@")
 
 [ -x "$tools/bin/pip" ] || python3 -m venv "$tools"
 "$tools/bin/pip" install -q --disable-pip-version-check "$KOSOKU"
+# The cases 12 and 13 are handed a message that came uncompressed, as any may, as text, and fail because they cannot hash text.
+"$tools/bin/python3" - <<'PY'
+import importlib.util, pathlib
+
+cases = pathlib.Path(importlib.util.find_spec("kosoku").origin).parent / "cases/case12_x_x.py"
+begin = "def onMessage(self, msg, binary):\n"
+as_bytes = "   msg = msg.encode('latin-1') if isinstance(msg, str) else msg\n"
+text = cases.read_text()
+assert begin in text
+if as_bytes not in text:
+    cases.write_text(text.replace(begin, begin + as_bytes))
+PY
 # The built program is started by itself: a `cargo run` in between would not be stopped by the kill below.
 [ -n "${ECHO_BIN:-}" ] || { cargo build --locked --example echo && ECHO_BIN=target/debug/examples/echo; }
 
@@ -27,7 +39,7 @@ done
 include=()
 for case in "${cases[@]}"; do include+=(-i "$case"); done
 result=0
-"$tools/bin/kosoku" -m fuzzingclient "$(cat "$out")" "${include[@]}" -o "$report" || result=$?
+"$tools/bin/kosoku" -m fuzzingclient "$(cat "$out")" "${include[@]}" -p "$(nproc)" -o "$report" || result=$?
 python3 - "$report" <<'PY'
 import collections, json, pathlib, sys
 

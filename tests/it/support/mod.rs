@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 pub mod client;
+pub mod deflating;
 pub mod load;
 pub mod postgres;
 pub mod proxy;

@@ -8,17 +8,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Extension;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::HeaderName;
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::StreamExt;
 use tidings::api::{Forwarded, Server, serve};
-use tidings::gateway::handshake::{Arrival, configured};
+use tidings::gateway::deflate::Compression;
+use tidings::gateway::handshake::{Arrival, configured, upgraded};
 use tidings::gateway::{Linger, closing_handshake, failure};
 use tokio_util::sync::CancellationToken;
 
 /// The longest message of the cases.
 const LIMIT: usize = 16 * 1024 * 1024;
+/// So short that most messages of the compression cases leave deflated. The other cases do not offer it.
+const THRESHOLD: usize = 64;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -30,13 +33,19 @@ async fn main() -> std::io::Result<()> {
         max_connections: 1000,
         tls: None,
         forwarded: Arc::new(Forwarded { trusted: Vec::new(), header: HeaderName::from_static("forwarded") }),
+        compression: Some(Compression { threshold: THRESHOLD, limit: LIMIT }),
     };
     serve(listener, Router::new().fallback(get(upgrade)), server, CancellationToken::new()).await;
     Ok(())
 }
 
-async fn upgrade(Extension(arrival): Extension<Arrival>, upgrade: WebSocketUpgrade) -> Response {
-    configured(upgrade, LIMIT).on_upgrade(move |socket| echo(socket, arrival.linger))
+async fn upgrade(
+    Extension(arrival): Extension<Arrival>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Arrival { linger, deflate, .. } = arrival;
+    upgraded(configured(upgrade, LIMIT), &headers, deflate, move |socket| echo(socket, linger))
 }
 
 async fn echo(mut socket: WebSocket, linger: Linger) {

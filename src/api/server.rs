@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::forwarded::Forwarded;
+use crate::gateway::deflate::{Compression, Deflating, Switch};
 use crate::gateway::handshake::Arrival;
 use crate::gateway::{Linger, Lingering};
 use crate::tls::ServerConfigSource;
@@ -34,6 +35,8 @@ pub struct Server {
     pub max_connections: usize,
     pub tls: Option<Arc<ServerConfigSource>>,
     pub forwarded: Arc<Forwarded>,
+    /// For clients that offer it; `None` when the operator did not switch it on.
+    pub compression: Option<Compression>,
 }
 
 /// hyper's least.
@@ -101,7 +104,9 @@ async fn http<S>(stream: S, arrived: Arrived, router: Router, server: &Server)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let deflate = server.compression.map(|_| Switch::default());
     let stream = Lingering::new(stream, arrived.linger.clone());
+    let stream = Deflating::new(stream, deflate.clone().zip(server.compression));
     let forwarded = Arc::clone(&server.forwarded);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let router = router.clone();
@@ -109,6 +114,7 @@ where
             accepted_at: arrived.accepted_at,
             address: forwarded.client(arrived.peer, request.headers()),
             linger: arrived.linger.clone(),
+            deflate: deflate.clone(),
         };
         async move {
             let mut request = request.map(Body::new);

@@ -16,6 +16,9 @@ pub struct Gateway {
     pub hello_timeout: Duration,
     #[serde(with = "values::size")]
     pub max_frame_bytes: usize,
+    pub compression: bool,
+    #[serde(with = "values::size")]
+    pub compression_threshold: usize,
     #[serde(with = "values::size")]
     pub max_text_bytes: usize,
     #[serde(with = "values::size")]
@@ -86,6 +89,7 @@ impl Gateway {
             problems.at_least(key, value, 1);
         }
         problems.at_least("gateway.max_frame_bytes", self.max_frame_bytes, 1024);
+        problems.at_least("gateway.compression_threshold", self.compression_threshold, 1);
         problems.at_least("gateway.http_max_body", self.http_max_body, 1024);
         // Text and data travel in one frame, and come back in one frame to the recipients.
         let message = self.max_text_bytes.saturating_add(self.max_data_bytes);

@@ -3,6 +3,7 @@
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 
+use super::deflate::Bad;
 use super::session::Problem;
 use crate::protocol::{
     BadFrame, ClientFrame, CloseCode, Encoding, ErrorCode, ErrorFrame, Reconnect, Ref, ServerFrame, encode,
@@ -61,6 +62,7 @@ pub fn failure(error: axum::Error) -> Option<CloseCode> {
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
         tungstenite::Error::Protocol(_) => Some(CloseCode::Protocol),
         tungstenite::Error::Utf8(_) => Some(CloseCode::InvalidText),
+        tungstenite::Error::Io(error) => Bad::of(error).map(Bad::code),
         _ => None,
     }
 }

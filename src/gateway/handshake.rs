@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::connection;
+use super::deflate::Switch;
 use super::login::Rejected;
 use super::opening::Opening;
 use super::{Gateway, Linger, Problem};
@@ -25,6 +26,8 @@ pub struct Arrival {
     /// The client's; behind a trusted proxy as that says.
     pub address: IpAddr,
     pub linger: Linger,
+    /// `None` when no socket is compressed.
+    pub deflate: Option<Switch>,
 }
 
 /// Small, because every socket has one; a frame that is longer grows it for a moment.
@@ -56,9 +59,10 @@ pub async fn upgrade(
                 Some(name) => upgrade.protocols([name]),
                 None => upgrade,
             };
-            let opening = Box::new(Opening { encoding: encoding.encoding, identity, arrival });
             let limit = gateway.settings.gateway.max_frame_bytes;
-            configured(upgrade, limit).on_upgrade(move |socket: WebSocket| {
+            let deflate = arrival.deflate.clone();
+            let opening = Box::new(Opening { encoding: encoding.encoding, identity, arrival });
+            upgraded(configured(upgrade, limit), &headers, deflate, move |socket: WebSocket| {
                 let tasks = gateway.tasks.clone();
                 tasks.track_future(connection::run(gateway, Box::new(socket), opening))
             })
@@ -77,6 +81,29 @@ pub fn configured(upgrade: WebSocketUpgrade, limit: usize) -> WebSocketUpgrade {
         .write_buffer_size(WRITE_BUFFER)
         .max_frame_size(limit)
         .max_message_size(limit)
+}
+
+/// Answers the upgrade, and the offer to compress if there is one that can be met.
+pub fn upgraded<F>(
+    upgrade: WebSocketUpgrade,
+    headers: &HeaderMap,
+    deflate: Option<Switch>,
+    serve: impl FnOnce(WebSocket) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let agreed = deflate.as_ref().and_then(|switch| switch.agree(headers));
+    let mut answer = upgrade.on_upgrade(move |socket| {
+        if let Some(switch) = deflate {
+            switch.upgraded();
+        }
+        serve(socket)
+    });
+    if let Some(agreed) = agreed {
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, agreed);
+    }
+    answer
 }
 
 /// A rejected upgrade says by its headers what it wants.

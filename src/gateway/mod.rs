@@ -9,6 +9,7 @@ mod clears;
 mod coalesce;
 pub mod commands;
 mod connection;
+pub mod deflate;
 mod deliver;
 mod drain;
 mod ephemeral;

@@ -15,6 +15,7 @@ use crate::auth::{
 };
 use crate::config::Config;
 use crate::fanout::Fanout;
+use crate::gateway::deflate::Compression;
 use crate::gateway::{Gateway, Parts, Pushing, Settings};
 use crate::push::{fake::Lookout, webpush};
 use crate::queue::Queue;
@@ -99,6 +100,10 @@ impl Front {
             forwarded: Arc::new(Forwarded {
                 trusted: config.server.trusted_proxies.clone(),
                 header: config.server.forwarded_header.parse().context("server.forwarded_header")?,
+            }),
+            compression: config.gateway.compression.then_some(Compression {
+                threshold: config.gateway.compression_threshold,
+                limit: config.gateway.max_frame_bytes,
             }),
         };
         let accepting = CancellationToken::new();

@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod client;
+pub mod deflating;
 pub mod load;
 pub mod postgres;
 pub mod proxy;

@@ -54,7 +54,7 @@ async fn close_code(stream: &mut TcpStream) -> Option<u16> {
 }
 
 /// Two people talk, and it does not take long.
-async fn others_are_served(at: SocketAddr) {
+pub(super) async fn others_are_served(at: SocketAddr) {
     let talk = async {
         let (mut bob, _) = Client::login(at, "bob").await;
         let (mut carol, _) = Client::login(at, "carol").await;
@@ -66,7 +66,7 @@ async fn others_are_served(at: SocketAddr) {
 }
 
 /// Resident memory of the server, in KiB.
-fn memory(server: &Server) -> u64 {
+pub(super) fn memory(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -3,6 +3,7 @@
 mod abuse;
 mod closes;
 mod closes_of_tokens;
+mod compression;
 mod errors;
 mod handshake;
 mod limits;

@@ -9,7 +9,7 @@ use super::Bad;
 /// The end of a flushed message, which is not sent (RFC 7692, 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// docs/performance.md compares the levels.
-const LEVEL: u32 = 4;
+const LEVEL: u32 = 2;
 const SMALLEST_WINDOW: u8 = 9;
 const WINDOWS: usize = 7;
 /// The last message of at most this length is kept with what it became: a room's message leaves through many sockets.

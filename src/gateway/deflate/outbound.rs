@@ -71,7 +71,7 @@ impl Outbound {
         window_bits: u8,
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_drain(stream.as_mut(), cx))?;
-        let whole = self.gathered.is_empty().then(|| self.passing(bytes, threshold)).unwrap_or_default();
+        let whole = if self.gathered.is_empty() { self.passing(bytes, threshold) } else { 0 };
         if whole >= (bytes.len() as u64).min(ENOUGH as u64) {
             // It passes, and is too long to be copied so that it shares a write with what follows.
             let here = bytes.len().min(usize::try_from(whole).unwrap_or(usize::MAX));

@@ -32,6 +32,9 @@ async fn run(process: Process) -> anyhow::Result<()> {
         &process.config,
         auth::own_secret(auth.signing_secret.as_ref(), auth.hs256_secret.as_ref()),
     );
+    if ack_tokens.is_none() {
+        tracing::info!("push.no_ack_tokens: neither auth.signing_secret nor auth.hs256_secret is set");
+    }
     process.serve_ops().await?;
     let queues = process.health.check("push_queues", Gate::Always);
     let stop = process.lifecycle.soft_stop();

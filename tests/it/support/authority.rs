@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 /// An authority that the system does not trust, and its certificate for `localhost`.
 pub struct Authority {
@@ -62,8 +63,21 @@ impl Authority {
 
 /// Speaks TLS for a service that does not.
 pub struct Front {
-    pub port: u16,
-    acceptor: Arc<Mutex<TlsAcceptor>>,
+    port: u16,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// A certificate, and what ends the connections that were opened with it.
+#[derive(Clone)]
+struct Shown {
+    acceptor: TlsAcceptor,
+    cut: CancellationToken,
+}
+
+impl Shown {
+    fn of(authority: &Authority) -> Self {
+        Self { acceptor: authority.acceptor(), cut: CancellationToken::new() }
+    }
 }
 
 impl Front {
@@ -71,12 +85,12 @@ impl Front {
     pub async fn of(service: &str, authority: &Authority) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let acceptor = Arc::new(Mutex::new(authority.acceptor()));
-        let (current, upstream) = (Arc::clone(&acceptor), place(service));
+        let shown = Arc::new(Mutex::new(Shown::of(authority)));
+        let (current, upstream) = (Arc::clone(&shown), place(service));
         let asks_first = service.starts_with("postgres");
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
-                let (acceptor, upstream) = (current.lock().unwrap().clone(), upstream.clone());
+                let (Shown { acceptor, cut }, upstream) = (current.lock().unwrap().clone(), upstream.clone());
                 tokio::spawn(async move {
                     if asks_first {
                         let mut request = [0; 8];
@@ -85,16 +99,17 @@ impl Front {
                     }
                     let mut encrypted = acceptor.accept(socket).await.ok()?;
                     let mut plain = TcpStream::connect(upstream).await.ok()?;
-                    copy_bidirectional(&mut encrypted, &mut plain).await.ok()
+                    cut.run_until_cancelled(copy_bidirectional(&mut encrypted, &mut plain)).await
                 });
             }
         });
-        Self { port, acceptor }
+        Self { port, shown }
     }
 
-    /// Connections from now on see this one's certificate.
+    /// The service starts again with this one's certificate: connections are cut, and who comes back sees it.
     pub fn show(&self, authority: &Authority) {
-        *self.acceptor.lock().unwrap() = authority.acceptor();
+        let before = std::mem::replace(&mut *self.shown.lock().unwrap(), Shown::of(authority));
+        before.cut.cancel();
     }
 
     /// The URL of the service through this front: encrypted, and verified.

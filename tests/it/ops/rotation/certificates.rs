@@ -37,7 +37,7 @@ async fn the_authority_of_all_services_is_replaced_and_nothing_is_lost() {
     let mut ringing = Ringing::start(&scene, &[("bob", &phone)]);
     ringing.more(3).await;
 
-    // Both are trusted, then the services show new certificates, then only the new one is trusted.
+    // Both are trusted, then the services start again with new certificates, then only the new one is trusted.
     std::fs::write(&trusted, old.pem() + &new.pem()).unwrap();
     roll(&mut scene.world).await;
     fronts.iter().for_each(|front| front.show(&new));

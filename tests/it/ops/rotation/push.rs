@@ -128,7 +128,8 @@ async fn the_key_of_browsers_is_replaced_in_three_steps_and_who_comes_back_meanw
     assert!(second != first && other == first);
     let eve = subscribe(&scene, "eve", &second).await;
     let early = Ringing::start(&scene, &[("eve", &eve)]);
-    roll(&mut scene.world).await;
+    let world = &mut scene.world;
+    tokio::join!(world.servers[1].replace(), world.pushers[0].replace());
     assert_eq!(offered(&scene).await, [&*second, &*second]);
     ringing.more(3).await;
     early.end(&scene).await;

@@ -347,6 +347,6 @@ async fn memory_of_a_socket(compression: &str) -> u64 {
 async fn an_idle_socket_keeps_no_compressor() {
     let (with, without) = (memory_of_a_socket("true").await, memory_of_a_socket("false").await);
     println!("{with} bytes a socket with compression, {without} without");
-    // A compressor has 340 KB, an inflater 50.
-    assert!(with < without + 10_000, "{with} bytes a socket with compression, {without} without");
+    // A compressor has 340 KB, an inflater 50; resident memory is known to some 10 KB a socket.
+    assert!(with < without + 30_000, "{with} bytes a socket with compression, {without} without");
 }

@@ -345,8 +345,11 @@ async fn memory_of_a_socket(compression: &str) -> u64 {
 
 #[tokio::test]
 async fn an_idle_socket_keeps_no_compressor() {
-    let (with, without) = (memory_of_a_socket("true").await, memory_of_a_socket("false").await);
-    println!("{with} bytes a socket with compression, {without} without");
-    // A compressor has 340 KB, an inflater 50; resident memory is known to some 10 KB a socket.
-    assert!(with < without + 30_000, "{with} bytes a socket with compression, {without} without");
+    let with = memory_of_a_socket("true").await;
+    println!("{with} bytes a socket with compression");
+    // What a process has is no exact measure: it may even shrink meanwhile. But a compressor has 340 KB, an inflater 50.
+    assert!(with < 40_000, "{with} bytes a socket");
+    if std::env::var("TIDINGS_SOCKETS").is_ok() {
+        println!("{} bytes a socket without", memory_of_a_socket("false").await);
+    }
 }

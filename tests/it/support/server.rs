@@ -1,10 +1,12 @@
 //! The real binary, as a process of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::stack::ports;
 
 /// Tests sign their own tokens with it.
 pub const SECRET: &str = "a secret of at least thirty-two bytes, for tests";
@@ -20,14 +22,8 @@ pub struct Server {
     log: std::path::PathBuf,
 }
 
-/// Below the ports that the system gives to clients, so that nobody takes it in between.
 fn free_port() -> SocketAddr {
-    loop {
-        let port = rand::random_range(20_000..32_000);
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return listener.local_addr().expect("a bound listener has an address");
-        }
-    }
+    SocketAddr::from(([127, 0, 0, 1], ports::free()))
 }
 
 impl Server {

@@ -5,7 +5,7 @@
 //! breaks what it uses: only private services can be killed.
 
 mod install;
-mod ports;
+pub mod ports;
 mod postgres;
 mod process;
 mod rabbitmq;

@@ -9,11 +9,12 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::Touched;
-use crate::model::{ClientId, ConversationId, Entry, EntryKind, MessageId, NewEntry, Seq, UserId};
+use super::waiting::{Placed, Text, Waiting, is_news, repeated};
+use crate::model::{ConversationId, EntryKind, MessageId, NewEntry};
 use crate::store::sqlite::log::append::{self, insert_row, refuse_nul, refused};
 use crate::store::sqlite::log::head::{self, Head};
-use crate::store::sqlite::log::{read, rights, row};
-use crate::store::{Appended, Audience, StoreError, Stored};
+use crate::store::sqlite::log::{rights, row};
+use crate::store::{Appended, Audience, StoreError};
 
 const VERSION: &str = "SELECT version FROM journal_version";
 const SET_VERSION: &str = "UPDATE journal_version SET version = ?1";
@@ -46,39 +47,6 @@ pub(super) struct State {
     /// Of the texts and data that wait.
     bytes: usize,
     taken: u64,
-}
-
-struct Waiting {
-    since: Instant,
-    texts: Vec<Text>,
-}
-
-/// One text that waits.
-struct Text {
-    row: i64,
-    batch: Arc<[NewEntry]>,
-    index: usize,
-    place: Placed,
-}
-
-impl Text {
-    fn entry(&self) -> &NewEntry {
-        &self.batch[self.index]
-    }
-
-    fn bytes(&self) -> usize {
-        let body = &self.entry().body;
-        body.text.as_ref().map_or(0, String::len) + body.data.as_ref().map_or(0, |data| data.get().len())
-    }
-}
-
-/// What it was answered to be.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Placed {
-    seq: Seq,
-    id: MessageId,
-    /// Texts of the conversation up to and with this one.
-    texts: i64,
 }
 
 #[derive(Serialize)]
@@ -341,65 +309,4 @@ impl State {
         }
         Ok(())
     }
-}
-
-impl Waiting {
-    fn find(&self, entry: &NewEntry) -> Option<&Text> {
-        self.texts.iter().find(|text| {
-            let other = text.entry();
-            other.client_id == entry.client_id && other.sender_id == entry.sender_id
-        })
-    }
-
-    fn newest(&self, sender: &UserId) -> Option<ClientId> {
-        let theirs = self.texts.iter().map(Text::entry).filter(|entry| entry.sender_id == *sender);
-        theirs.map(|entry| entry.client_id).max()
-    }
-}
-
-/// Whether the client id is greater than all that its sender used in the conversation, so that nothing has to be looked up. Ids in
-/// the order of time (UUIDv7) always are.
-fn is_news(
-    connection: &Connection,
-    head: &mut Head,
-    waiting: Option<&Waiting>,
-    entry: &NewEntry,
-) -> Result<bool, StoreError> {
-    let number = head.number;
-    let Some(newest) = head.newest_of(&entry.sender_id) else { return Ok(false) };
-    let known = match *newest {
-        Some(known) => known,
-        None => {
-            let stored = read::newest_client_id(connection, number, &entry.sender_id)?;
-            let known = stored.max(waiting.and_then(|waiting| waiting.newest(&entry.sender_id)));
-            *newest.insert(known.unwrap_or(ClientId::from_uuid(uuid::Uuid::nil())))
-        }
-    };
-    Ok(entry.client_id > known)
-}
-
-/// The answer to what is here already.
-fn repeated(head: &Head, text: &Text) -> Appended {
-    let new = text.entry();
-    let original = Entry {
-        conversation_id: new.conversation_id,
-        seq: text.place.seq,
-        id: text.place.id,
-        kind: new.kind,
-        sender_id: new.sender_id.clone(),
-        client_id: Some(new.client_id),
-        body: new.body.clone(),
-        created_at: new.received_at(),
-        edited_at: None,
-        deleted_at: None,
-        reactions: Vec::new(),
-    };
-    Appended::Stored(Stored {
-        seq: original.seq,
-        id: original.id,
-        kind: head.kind,
-        members_seq: head.members_seq,
-        audience: Audience::default(),
-        original: Some(Box::new(original)),
-    })
 }

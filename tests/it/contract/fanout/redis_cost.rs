@@ -1,4 +1,5 @@
-//! What publishing costs. `cargo test --release --test it redis_cost -- --ignored --nocapture` prints it.
+//! What publishing costs, and that everything comes. Short as part of `make test`;
+//! `TIDINGS_COST=long cargo test --release --test it redis_cost -- --nocapture` prints figures.
 
 use std::time::{Duration, Instant};
 
@@ -13,18 +14,17 @@ use super::scene::{DEADLINE, saying, user};
 use crate::support::stack::{Stack, Wanted};
 
 const USERS: usize = 15_000;
-const BATCHES: usize = 200;
 const EVENTS: usize = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures"]
 async fn publishing_to_pairs_among_fifteen_thousand_users() {
+    let batches = if std::env::var("TIDINGS_COST").is_ok_and(|form| form == "long") { 200 } else { 4 };
     for gateways in [1, 2, 4] {
-        measure(gateways).await;
+        measure(gateways, batches).await;
     }
 }
 
-async fn measure(gateways: usize) {
+async fn measure(gateways: usize, count_of_batches: usize) {
     let stack = Stack::private(&[Wanted::Redis]).await;
     let settings = settings(stack.redis().url());
     let worker = connected(&settings).await;
@@ -39,7 +39,7 @@ async fn measure(gateways: usize) {
         receivers.spawn(count(subscription));
     }
     let registered = began.elapsed();
-    let batches: Vec<Vec<Event>> = (0..BATCHES).map(|batch| pairs(&users, batch)).collect();
+    let batches: Vec<Vec<Event>> = (0..count_of_batches).map(|batch| pairs(&users, batch)).collect();
     let (before, own_before) = (redis_cpu(stack.redis().url()).await, own_cpu());
     let began = Instant::now();
     for batch in batches {
@@ -49,7 +49,7 @@ async fn measure(gateways: usize) {
     worker.publish(vec![saying("end", Target::Everyone)]).await.unwrap();
     let received = timeout(DEADLINE, receivers.join_all()).await.expect("all have it in time");
     let (after, own_after) = (redis_cpu(stack.redis().url()).await, own_cpu());
-    let events = (BATCHES * EVENTS) as f64;
+    let events = (count_of_batches * EVENTS) as f64;
     let each = |time: Duration| time.as_secs_f64() * 1e6 / events;
     println!(
         "{gateways} gateways: registered in {registered:?}; an event: publish {:.2} µs, Redis {:.2} µs CPU, worker and gateways {:.2} µs CPU; received {}",
@@ -58,7 +58,7 @@ async fn measure(gateways: usize) {
         each(own_after - own_before),
         received.iter().sum::<usize>(),
     );
-    assert!(received.iter().sum::<usize>() >= BATCHES * EVENTS);
+    assert!(received.iter().sum::<usize>() >= count_of_batches * EVENTS);
 }
 
 /// A text of 100 bytes between two users, as of 28,000 a second.

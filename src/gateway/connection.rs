@@ -78,9 +78,9 @@ pub async fn closing_handshake(socket: &mut WebSocket, code: CloseCode, timeout:
 
 /// The socket's loop. Answers the code to close it with, or `None` when the peer is gone.
 async fn serve(gateway: &Gateway, socket: &mut WebSocket, identified: Identified) -> Option<CloseCode> {
-    let Identified { session, reference, hello } = identified;
+    let Identified { session, reference, cursors } = identified;
     gateway.welcome(&session, reference.as_ref());
-    let login = gateway.clone().come_in(Arc::clone(&session), reference, hello.cursors);
+    let login = gateway.clone().come_in(Arc::clone(&session), reference, cursors);
     let now = Instant::now();
     let mut driver = Driver {
         gateway,

@@ -1,5 +1,6 @@
 //! A socket's beginning: it says who it is, within its time, or is closed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::ws::WebSocket;
@@ -12,7 +13,7 @@ use super::handshake::Arrival;
 use super::limits::{BadFrames, TokenBucket};
 use super::login::{Identity, Rejected};
 use super::session::{NewSession, Problem, Session};
-use crate::model::SessionId;
+use crate::model::{ConversationId, Seq, SessionId};
 use crate::protocol::{ClientFrame, CloseCode, Encoding, Hello, Ref};
 use crate::telemetry::metrics::{Direction, FrameType, RejectReason, Resumed};
 
@@ -28,7 +29,8 @@ pub struct Opening {
 pub(super) struct Identified {
     pub session: Arc<Session>,
     pub reference: Option<Ref>,
-    pub hello: Box<Hello>,
+    /// The rest of its `hello` is gone: a token would stay in memory as long as the socket.
+    pub cursors: HashMap<ConversationId, Seq>,
 }
 
 /// Waits for `hello`. `Err(None)`: the peer is gone.
@@ -50,7 +52,7 @@ pub(super) async fn identify(
     };
     gateway.metrics.gateway.frames_total.get(Direction::In, FrameType::Hello).inc();
     match enter(gateway, &opening, &hello).await {
-        Ok(session) => Ok(Identified { session, reference, hello }),
+        Ok(session) => Ok(Identified { session, reference, cursors: hello.cursors }),
         Err(rejected) => {
             let reason = match &rejected {
                 Rejected::Later(_) => RejectReason::Rate,

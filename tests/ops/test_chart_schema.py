@@ -38,6 +38,18 @@ def test_lint_is_content(name):
 
 
 @each_ci
+def test_helm_3_renders_the_same_objects(name):
+    helm("lint", "--strict", CHART, "-f", CI[name], program="helm3")
+    values = ("-f", CI[name])
+    assert documents(template(*values, program="helm3").stdout) == rendered(name)
+
+
+def test_helm_3_refuses_a_value_that_nobody_knows():
+    refused = template("-f", CI["minimal"], "--set", "gatway.replicas=1", program="helm3", check=False)
+    assert refused.returncode != 0 and "gatway" in refused.stderr
+
+
+@each_ci
 @each_version
 def test_kubernetes_knows_every_field(name, version):
     docs = rendered(name, version)

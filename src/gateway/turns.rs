@@ -58,10 +58,8 @@ mod tests {
         first.taken(ready(())).await;
         assert!(timeout(SOON, turns.wait()).await.is_err());
         // It takes nothing more; the next one comes all the same.
-        let (slow, next) = tokio::join!(
-            timeout(2 * PATIENCE, first.taken(pending())),
-            timeout(2 * PATIENCE, turns.wait()),
-        );
+        let (slow, next) =
+            tokio::join!(timeout(2 * PATIENCE, first.taken(pending())), timeout(2 * PATIENCE, turns.wait()),);
         assert!(slow.is_err() && next.is_ok());
     }
 

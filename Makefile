@@ -43,11 +43,11 @@ chart-live: ## Install, upgrade and uninstall the chart on a real Kubernetes API
 live: ## Only the dashboards, held against the real roles under load with a real Prometheus
 	./scripts/test.sh live
 
-bench-short: ## The same in a minute on 1,000 sockets; fails on a broken promise only
-	./scripts/bench.sh --short
-
 bench: ## Measure the embedded server and the roles against a bare relay; prints a table
 	./scripts/bench.sh
+
+bench-short: ## The embedded server against the relay, in a minute on 1,000 sockets; fails on a broken promise only
+	./scripts/bench.sh --short
 
 growth: ## Measure what a message costs with more gateways, a full log, more sockets; half an hour, draws docs/images/growth-*.svg
 	[ -n "$${TIDINGS:-}" ] || $(CARGO) build --release --locked -p tidings -p tidings-loadtest --bin tidings --bin tidings-loadtest

@@ -123,7 +123,7 @@ impl Outbox {
         .await;
     }
 
-    /// `sync` is in: releases the held events, but for those that it covered. `false` when the outbox was closed meanwhile.
+    /// `sync` is in: releases the held events, but for those that it covered. Nothing is held when the outbox was closed meanwhile.
     pub fn release(&self, covered: impl Fn(&Stamp) -> bool) {
         let mut state = self.state();
         let Some(held) = state.held.take() else { return };

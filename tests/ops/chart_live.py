@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 
-from chart import CI, GIVEN, ROLES, as_subchart, documents
+from chart import CHART, CI, GIVEN, ROLES, as_subchart, documents
 from cluster import MERGE, Cluster, Refused
-from installation import RELEASE, Broken, Installation, need, shown
+from installation import RELEASE, Broken, Installation, installation, need, shown
 
 began = time.monotonic()
 
@@ -23,80 +23,78 @@ def say(text):
 
 def life(cluster, name, folder):
     """A release with the values of a file of ci/, from its installation to its end."""
-    one = Installation(cluster, name, ["-f", CI[name]])
-    worker = "worker."
+    values, chart, worker = ["-f", CI[name]], CHART, "worker."
     if name == "subchart":
-        one.chart, one.values, worker = as_subchart(name, folder), [], "tidings.worker."
-    one.prepare(GIVEN.get(name, ()))
-    before = set(one.objects())
-    one.install()
-    running, count = one.check_running(), one.check_objects()
-    say(f"{name}: installed, {count} objects as rendered, {running} pods run, no warning")
-    changed = one.changed_by("the same again")
-    need(f"the same again changed {shown(changed)}", not changed)
-    [deployment] = [found for found in one.release() if found[1] == "Deployment" and found[2].endswith("-worker")]
-    changed = one.changed_by("a note on the workers", "--set-string", f"{worker}podAnnotations.live=2", restarted=["worker"])
-    need(f"a note on the workers changed {shown(changed)}", changed == {deployment})
-    one.check_objects()
-    say(f"{name}: upgraded; the same values changed nothing, a note on the workers only {deployment[2]}")
-    hooks = documents(one.helm("get", "hooks", RELEASE).stdout)
-    if any(doc["kind"] == "Pod" for doc in hooks):
-        one.helm("test", RELEASE, "--timeout", "1m")
-        need("the pod of helm test ran", any(pod.endswith("-test") for pod in cluster.kubelet.ended))
-    one.helm("uninstall", RELEASE)
-    one.check_left(before)
+        values, chart, worker = [], as_subchart(name, folder), "tidings.worker."
+    with installation(cluster, name, values, GIVEN.get(name, ()), chart) as one:
+        one.install()
+        running, count = one.check_running(), one.check_objects()
+        say(f"{name}: installed, {count} objects as rendered, {running} pods run, no warning")
+        changed = one.changed_by("the same again")
+        need(f"the same again changed {shown(changed)}", not changed)
+        [deployment] = [found for found in one.release() if found[1] == "Deployment" and found[2].endswith("-worker")]
+        changed = one.changed_by("a note on the workers", "--set-string", f"{worker}podAnnotations.live=2", restarted=["worker"])
+        need(f"a note on the workers changed {shown(changed)}", changed == {deployment})
+        one.check_objects()
+        say(f"{name}: upgraded; the same values changed nothing, a note on the workers only {deployment[2]}")
+        hooks = documents(one.helm("get", "hooks", RELEASE).stdout)
+        if any(doc["kind"] == "Pod" for doc in hooks):
+            one.helm("test", RELEASE, "--timeout", "1m")
+            need("the pod of helm test ran", any(pod.endswith("-test") for pod in cluster.kubelet.ended))
     say(f"{name}: uninstalled, nothing is left")
+
+
+def deployments(objects):
+    """The Deployments among some objects, without how often each was changed."""
+    found = {one: dict(doc, metadata=dict(doc["metadata"])) for one, doc in objects.items() if one[1] == "Deployment"}
+    for doc in found.values():
+        doc["metadata"].pop("generation", None)
+    return found
 
 
 def rollouts(cluster):
     """Rollouts to their end, which files of ci/ with their long windows would take minutes for; a rollback; a change of one secret."""
-    one = Installation(cluster, "rollouts", ["-f", CI["minimal"], "--set", "drain.windowSeconds=1"])
-    one.prepare(())
-    before = set(one.objects())
-    one.install("--wait")
-    old = one.release()
-    strange = f"/apis/policy/v1/namespaces/{one.namespace}/poddisruptionbudgets/live-tidings-push"
-    cluster.api.call("PATCH", strange, {"spec": {"maxUnavailable": 2}}, MERGE)
-    try:
+    with installation(cluster, "rollouts", ["-f", CI["minimal"], "--set", "drain.windowSeconds=1"]) as one:
+        one.install("--wait")
+        old = deployments(one.release())
+        strange = f"/apis/policy/v1/namespaces/{one.namespace}/poddisruptionbudgets/live-tidings-push"
+        cluster.api.call("PATCH", strange, {"spec": {"maxUnavailable": 2}}, MERGE)
+        try:
+            one.check_objects()
+        except Broken as found:
+            need(f"a changed object is found: {found}", "live-tidings-push differs" in str(found))
+        else:
+            raise Broken("a changed object was not found")
+        cluster.api.call("PATCH", strange, {"spec": {"maxUnavailable": 1}}, MERGE)
         one.check_objects()
-    except Broken as found:
-        need(f"a changed object is found: {found}", "live-tidings-push differs" in str(found))
-    else:
-        raise Broken("a changed object was not found")
-    cluster.api.call("PATCH", strange, {"spec": {"maxUnavailable": 1}}, MERGE)
-    one.check_objects()
-    changed = one.changed_by("another secret", "--wait", "--set", f"auth.hs256Secret={'x' * 40}", restarted=["gateway"])
-    names = {(kind, found) for _, kind, found in changed}
-    need(f"another secret changed {shown(changed)}", names == {("Secret", "live-tidings"), ("Deployment", "live-tidings-gateway")})
-    say("rollouts: another secret replaced the gateways' pods, and no others")
-    changed = one.changed_by("a rollback", RELEASE, "1", "--wait", restarted=["gateway"], command=lambda *args: one.helm("rollback", *args))
-    said_now = {found: doc["metadata"].pop("generation", 0) and doc for found, doc in one.release().items() if found[1] == "Deployment"}
-    said_old = {found: doc["metadata"].pop("generation", 0) and doc for found, doc in old.items() if found[1] == "Deployment"}
-    need("a rollback brings back what was", said_now == said_old)
-    say("rollouts: a rollback brought back what was")
-    # As docs/operations.md changes the number of partitions: with the gateways sent away by hand.
-    one.scale("gateway", 0)
-    cluster.until("the gateways are away", lambda: not one.pods_of("gateway"))
-    one.upgrade("--set", "config.queue.partitions=4", "--wait")
-    one.check_running()
-    one.scale("gateway", 3)
-    done = one.upgrade("--set", "config.queue.partitions=4", check=False)
-    need(f"Helm leaves another's number alone: {done.stderr}", done.returncode and "conflict" in done.stderr)
-    one.upgrade("--set", "config.queue.partitions=4", "--force-conflicts", "--wait")
-    one.check_running()
-    one.check_objects()
-    say("rollouts: Helm brought back gateways that were scaled to 0; from another number than 0 only by force")
-    one.helm("uninstall", RELEASE)
-    one.check_left(before)
+        readers = ["gateway", "push"]
+        changed = one.changed_by("another secret", "--wait", "--set", f"auth.hs256Secret={'x' * 40}", restarted=readers)
+        names = {(kind, found) for _, kind, found in changed}
+        expected = {("Secret", "live-tidings"), *(("Deployment", f"live-tidings-{role}") for role in readers)}
+        need(f"another secret changed {shown(changed)}", names == expected)
+        say("rollouts: another secret replaced the pods of those who read it, and no others")
+        one.changed_by("a rollback", RELEASE, "1", "--wait", restarted=readers, command=lambda *args: one.helm("rollback", *args))
+        need("a rollback brings back what was", deployments(one.release()) == old)
+        say("rollouts: a rollback brought back what was")
+        # As docs/operations.md changes the number of partitions: with the gateways sent away by hand.
+        one.scale("gateway", 0)
+        cluster.until("the gateways are away", lambda: not one.pods_of("gateway"))
+        one.upgrade("--set", "config.queue.partitions=4", "--wait")
+        one.check_running()
+        one.scale("gateway", 3)
+        done = one.upgrade("--set", "config.queue.partitions=4", check=False)
+        need(f"Helm leaves another's number alone: {done.stderr}", done.returncode and "conflict" in done.stderr)
+        one.upgrade("--set", "config.queue.partitions=4", "--force-conflicts", "--wait")
+        one.check_running()
+        one.check_objects()
+        say("rollouts: Helm brought back gateways that were scaled to 0; from another number than 0 only by force")
 
 
-def autoscaling(cluster):
-    """Switching it on for a release that runs: refused as long as it would take all pods but one away, for either way of Helm to apply."""
+def autoscaling(cluster, way, *applied):
+    """Switching it on for a release that runs: refused as long as it would take all pods but one away, whichever way Helm applies."""
     on = ("--set", "gateway.autoscaling.enabled=true,gateway.autoscaling.minReplicas=4")
-    for way, applied in (("server", ()), ("client", ("--server-side=false",))):
-        one = Installation(cluster, f"autoscaling-{way}", ["-f", CI["minimal"], "--set", "drain.windowSeconds=1,gateway.replicas=4"])
-        one.prepare(())
-        before = set(one.objects())
+    off = ("--set", "gateway.replicas=6")
+    with installation(cluster, f"autoscaling-{way}", ["-f", CI["minimal"], "--set", "drain.windowSeconds=1,gateway.replicas=4"]) as one:
         one.install("--wait", *applied)
         pods_before = set(one.pods_of("gateway"))
         if way == "client":
@@ -111,17 +109,14 @@ def autoscaling(cluster):
         one.upgrade(*on)
         one.upgrade(*on)
         scaled = f"/apis/autoscaling/v2/namespaces/{one.namespace}/horizontalpodautoscalers/live-tidings-gateway"
-        cluster.until("the autoscaler sees them", lambda scaled=scaled: cluster.api.get(scaled)["status"]["currentReplicas"] == 5)
-        cluster.until("all run", lambda one=one: one.deployment("gateway")["status"].get("readyReplicas") == 5)
+        cluster.until("the autoscaler sees them", lambda: cluster.api.get(scaled)["status"]["currentReplicas"] == 5)
+        cluster.until("all run", lambda: one.deployment("gateway")["status"].get("readyReplicas") == 5)
         need("no gateway was taken away", pods_before <= set(one.pods_of("gateway")))
-        off = ("--set", "gateway.replicas=6")
         done = one.upgrade(*off, check=False)
         need(f"switching it off is refused while another owns the number: {done.stderr}", done.returncode and "conflict" in done.stderr)
         one.upgrade(*off, "--force-conflicts")
         need("the number is the chart's again", one.deployment("gateway")["spec"]["replicas"] == 6)
-        one.helm("uninstall", RELEASE)
-        one.check_left(before)
-        say(f"autoscaling, applied by the {way}: refused while it would take gateways away; after the number was handed over, none was")
+    say(f"autoscaling, applied by the {way}: refused while it would take gateways away; after the number was handed over, none was")
 
 
 def failed_migration(cluster):
@@ -191,7 +186,8 @@ def main():
                 life(cluster, name, folder)
             if not names:
                 rollouts(cluster)
-                autoscaling(cluster)
+                autoscaling(cluster, "server")
+                autoscaling(cluster, "client", "--server-side=false")
                 failed_migration(cluster)
             need(f"the played kubelet: {cluster.kubelet.error}", not cluster.kubelet.error)
     except (Broken, Refused, SystemExit, OSError) as broken:

@@ -51,12 +51,23 @@ def texts(manifest):
     return [text for text in re.split(r"^---\s*$", manifest, flags=re.M) if yaml.safe_load(text)]
 
 
+@contextlib.contextmanager
+def installation(cluster, name, values, given=(), chart=CHART):
+    """A release to be installed, for which everything is there; in the end it is uninstalled, and nothing is left."""
+    one = Installation(cluster, name, values, chart)
+    one.prepare(given)
+    before = set(one.objects())
+    yield one
+    one.helm("uninstall", RELEASE)
+    one.check_left(before)
+
+
 class Installation:
     """A release in a namespace of its own that enforces restricted pod security."""
 
-    def __init__(self, cluster, name, values):
-        self.cluster, self.api, self.name = cluster, cluster.api, name
-        self.namespace, self.values, self.chart = f"chat-{name}", values, CHART
+    def __init__(self, cluster, name, values, chart=CHART):
+        self.cluster, self.api = cluster, cluster.api
+        self.namespace, self.values, self.chart = f"chat-{name}", values, chart
         self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": RESTRICTED}})
         cluster.until("the namespace has its account", lambda: self.api.get(f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default"))
         cluster.until("the namespace has its map", lambda: self.api.get(f"/api/v1/namespaces/{self.namespace}/configmaps/kube-root-ca.crt"))

@@ -10,8 +10,10 @@ use super::Bad;
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// docs/performance.md compares the levels.
 const LEVEL: u32 = 2;
-const SMALLEST_WINDOW: u8 = 9;
-const WINDOWS: usize = 7;
+/// Bits of the windows with which zlib makes raw deflate data.
+pub(super) const SMALLEST_WINDOW: u8 = 9;
+pub(super) const LARGEST_WINDOW: u8 = 15;
+const WINDOWS: usize = (LARGEST_WINDOW - SMALLEST_WINDOW) as usize + 1;
 /// The last message of at most this length is kept with what it became: a room's message leaves through many sockets.
 const KEPT: usize = 8 * 1024;
 /// More memory than this is not kept for the next message.

@@ -15,7 +15,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -128,6 +128,18 @@ impl<S> Deflating<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Deflating<S> {
+    /// The stream, once everything that was taken is written to it.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut S>>> {
+        let Self { stream, layer } = self;
+        let mut stream = Pin::new(stream);
+        if let Some(codec) = layer.as_mut().and_then(|layer| layer.codec.as_mut()) {
+            ready!(codec.outbound.poll_drain(stream.as_mut(), cx))?;
+        }
+        Poll::Ready(Ok(stream))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Deflating<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -160,21 +172,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Deflating<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, layer } = self.get_mut();
-        let mut stream = Pin::new(stream);
-        if let Some(codec) = layer.as_mut().and_then(|layer| layer.codec.as_mut()) {
-            std::task::ready!(codec.outbound.poll_drain(stream.as_mut(), cx))?;
-        }
-        stream.poll_flush(cx)
+        ready!(self.get_mut().poll_drained(cx))?.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, layer } = self.get_mut();
-        let mut stream = Pin::new(stream);
-        if let Some(codec) = layer.as_mut().and_then(|layer| layer.codec.as_mut()) {
-            std::task::ready!(codec.outbound.poll_drain(stream.as_mut(), cx))?;
-        }
-        stream.poll_shutdown(cx)
+        ready!(self.get_mut().poll_drained(cx))?.poll_shutdown(cx)
     }
 
     fn poll_write_vectored(

@@ -2,11 +2,9 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use super::codec::{LARGEST_WINDOW, SMALLEST_WINDOW};
+
 const NAME: &str = "permessage-deflate";
-/// The window that a compressor has unless the client wants a smaller one.
-const WINDOW_BITS: u8 = 15;
-/// zlib makes raw deflate data with windows from here on.
-const SMALLEST_WINDOW_BITS: u8 = 9;
 
 /// The bits of our window and the answer, for the first offer that we can meet.
 pub(super) fn agree(headers: &HeaderMap) -> Option<(u8, HeaderValue)> {
@@ -23,13 +21,13 @@ pub(super) fn agree(headers: &HeaderMap) -> Option<(u8, HeaderValue)> {
                     "{NAME}; server_no_context_takeover; client_no_context_takeover; server_max_window_bits={bits}"
                 ),
             };
-            Some((window_bits.unwrap_or(WINDOW_BITS), HeaderValue::from_str(&answer).ok()?))
+            Some((window_bits.unwrap_or(LARGEST_WINDOW), HeaderValue::from_str(&answer).ok()?))
         })
 }
 
 /// The window that the offer asks of us, if it does; `None` when it is to be declined.
 fn take(offer: &str) -> Option<Option<u8>> {
-    let mut parameters = parts(offer, ';').map(str::trim);
+    let mut parameters = parts(offer, ';');
     if parameters.next() != Some(NAME) {
         return None;
     }
@@ -47,7 +45,7 @@ fn take(offer: &str) -> Option<Option<u8>> {
         match (name, value) {
             ("server_no_context_takeover" | "client_no_context_takeover", None) => {}
             ("server_max_window_bits", Some(value)) => {
-                window_bits = Some(bits(value).filter(|bits| *bits >= SMALLEST_WINDOW_BITS)?);
+                window_bits = Some(bits(value).filter(|bits| *bits >= SMALLEST_WINDOW)?);
             }
             // Ours inflates with the largest window, whatever the client's is.
             ("client_max_window_bits", None) => {}
@@ -74,7 +72,7 @@ fn bare(value: &str) -> Option<&str> {
     }
 }
 
-/// Splits where the separator is not between quotes.
+/// Splits where the separator is not between quotes, and trims.
 fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |letter| {

@@ -180,6 +180,5 @@ fn is_worth_it(head: &Head, threshold: usize) -> bool {
         && head.first & RESERVED == 0
         && matches!(head.opcode(), TEXT | BINARY)
         && head.mask.is_none()
-        && head.payload > 0
         && head.payload >= threshold as u64
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Client, http};
 use crate::support::server::SERVER_KEY;
+use crate::support::until;
 use crate::support::world::World;
 
 crate::on_both_worlds!(
@@ -140,6 +141,12 @@ async fn a_backend_acts_for_users_whom_nobody_knows_yet(world: &World) {
     let more = json!({"client_id": uuid::Uuid::new_v4(), "text": "again"});
     assert_eq!(acting(world, "bot1", Method::POST, &path, Some(more.clone())).await.0, 202);
     assert_eq!(acting(world, "bot2", Method::POST, &path, Some(more)).await.0, 404);
+    // What is accepted is stored some time later.
+    until("both messages are stored", async || {
+        let (_, page) = acting(world, "bot1", Method::GET, &path, None).await;
+        page["messages"].as_array().is_some_and(|messages| messages.len() == 2)
+    })
+    .await;
     let (mut newcomer, sync) = Client::login(world.there, "newcomer").await;
     assert_eq!(sync["conversations"].as_array().unwrap().len(), 3, "{sync}");
     newcomer.send(json!({"type": "history", "conversation_id": accepted["conversation_id"]})).await;

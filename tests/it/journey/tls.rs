@@ -108,7 +108,8 @@ async fn clients_speak_tls_and_a_new_certificate_is_shown_without_a_restart() {
         assert!(Instant::now() < deadline, "the new certificate is not shown");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(status(&old).await, None); // Who is there stays there.
+    assert_eq!(status(&old).await, None);
+    // Who is there stays there.
     let client_id = uuid::Uuid::new_v4().to_string();
     let send = json!({"type": "send", "to": "bob", "client_id": client_id, "text": "still here"});
     assert_eq!(ask(&mut socket, send, "accepted").await["client_id"], client_id);

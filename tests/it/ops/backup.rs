@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{programs::run, until};
+use super::programs::run;
 use crate::support::client::Client;
 use crate::support::stack::Stack;
+use crate::support::until;
 use crate::support::world::World;
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::support::client::Client;
 use crate::support::stack::{Stack, Wanted};
+use crate::support::until;
 use crate::support::world::World;
 
 async fn cli(world: &World, arguments: &[&str]) -> String {
@@ -39,10 +40,7 @@ async fn a_refused_message_is_listed_without_its_text_and_appears_once_it_is_rep
 
     // Not mended yet: it comes back.
     assert_eq!(cli(&world, &["replay", "--all"]).await, "1 replayed, 0 left\n");
-    super::until("it is set aside again", async || {
-        cli(&world, &["list"]).await.ends_with("1 dead letters\n")
-    })
-    .await;
+    until("it is set aside again", async || cli(&world, &["list"]).await.ends_with("1 dead letters\n")).await;
     database.batch_execute("ALTER TABLE messages DROP CONSTRAINT fault").await.unwrap();
     assert_eq!(cli(&world, &["replay", "--all"]).await, "1 replayed, 0 left\n");
     assert_eq!(bob.message("poison").await["seq"], 3, "it gets the next number");

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::until;
 use crate::support::client::Client;
 use crate::support::stack::{Stack, Wanted};
+use crate::support::until;
 use crate::support::world::World;
 
 /// A metric's name, its type and its label values; a histogram's bounds are the values of `le`.

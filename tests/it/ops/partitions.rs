@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::until;
 use crate::support::client::Client;
 use crate::support::stack::{Stack, Wanted};
+use crate::support::until;
 use crate::support::world::World;
 
 /// To so many people alice writes, so that every partition gets something.

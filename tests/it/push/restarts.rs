@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, place};
-use crate::ops::until;
 use crate::support::client::Client;
+use crate::support::until;
 use crate::support::world::World;
 
 const PATIENT: &[(&str, &str)] = &[("push__ack_deadline", "6s")];

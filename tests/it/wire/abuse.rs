@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::client::{Client, SOON, Upgrade, token};
+use crate::support::deflating::bytes as frame;
 use crate::support::server::Server;
 use crate::support::world::World;
 
@@ -26,21 +27,6 @@ async fn upgraded(at: SocketAddr) -> TcpStream {
     }
     assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
     stream
-}
-
-/// A masked frame; the mask is 0, which leaves the payload as it is.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        short @ 0..126 => bytes.push(0x80 | short as u8),
-        long => {
-            bytes.push(0x80 | 126);
-            bytes.extend_from_slice(&(long as u16).to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(payload);
-    bytes
 }
 
 /// Reads to the end of the stream; answers the close code that came before it, if one did.

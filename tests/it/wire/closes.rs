@@ -108,6 +108,7 @@ async fn close_4508_comes_to_a_slow_reader_who_resumes_without_loss() {
         }
     }
     assert_eq!(deaf.closed().await, 4508);
+    alice.find(|f| f["type"] == "message" && f["seq"] == sent, "the last one, stored").await;
     let (mut bob, sync) = Client::login_with(world.here, "bob", json!({"cursors": {&id: 0}})).await;
     let conversation = &sync["conversations"][0];
     assert_eq!(conversation["conversation"]["last_seq"], sent);

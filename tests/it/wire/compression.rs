@@ -323,7 +323,9 @@ async fn memory_of_a_socket(compression: &str) -> u64 {
     ];
     let world = World::dev(&settings).await;
     let (mut bob, _) = Client::login(world.here, "bob").await;
-    bob.say_to("alice", &talk(1, 8000)).await;
+    let text = talk(1, 8000);
+    bob.say_to("alice", &text).await;
+    bob.message(&text).await;
     let history = json!({"type": "history", "conversation_id": conversation()}).to_string();
     let mut used = Vec::new();
     let mut before = 0;

@@ -17,14 +17,14 @@ const USERS: usize = 15_000;
 const EVENTS: usize = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn publishing_to_pairs_among_fifteen_thousand_users() {
+async fn everything_that_is_published_to_pairs_among_fifteen_thousand_users_comes() {
     let batches = if std::env::var("TIDINGS_COST").is_ok_and(|form| form == "long") { 200 } else { 4 };
     for gateways in [1, 2, 4] {
         measure(gateways, batches).await;
     }
 }
 
-async fn measure(gateways: usize, count_of_batches: usize) {
+async fn measure(gateways: usize, batches: usize) {
     let stack = Stack::private(&[Wanted::Redis]).await;
     let settings = settings(stack.redis().url());
     let worker = connected(&settings).await;
@@ -39,17 +39,17 @@ async fn measure(gateways: usize, count_of_batches: usize) {
         receivers.spawn(count(subscription));
     }
     let registered = began.elapsed();
-    let batches: Vec<Vec<Event>> = (0..count_of_batches).map(|batch| pairs(&users, batch)).collect();
+    let published: Vec<Vec<Event>> = (0..batches).map(|batch| pairs(&users, batch)).collect();
     let (before, own_before) = (redis_cpu(stack.redis().url()).await, own_cpu());
     let began = Instant::now();
-    for batch in batches {
+    for batch in published {
         worker.publish(batch).await.unwrap();
     }
     let took = began.elapsed();
     worker.publish(vec![saying("end", Target::Everyone)]).await.unwrap();
     let received = timeout(DEADLINE, receivers.join_all()).await.expect("all have it in time");
     let (after, own_after) = (redis_cpu(stack.redis().url()).await, own_cpu());
-    let events = (count_of_batches * EVENTS) as f64;
+    let events = (batches * EVENTS) as f64;
     let each = |time: Duration| time.as_secs_f64() * 1e6 / events;
     println!(
         "{gateways} gateways: registered in {registered:?}; an event: publish {:.2} µs, Redis {:.2} µs CPU, worker and gateways {:.2} µs CPU; received {}",
@@ -58,7 +58,7 @@ async fn measure(gateways: usize, count_of_batches: usize) {
         each(own_after - own_before),
         received.iter().sum::<usize>(),
     );
-    assert!(received.iter().sum::<usize>() >= count_of_batches * EVENTS);
+    assert!(received.iter().sum::<usize>() >= batches * EVENTS);
 }
 
 /// A text of 100 bytes between two users, as of 28,000 a second.

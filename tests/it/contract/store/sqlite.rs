@@ -7,6 +7,7 @@ use tidings::store::{Registration, StoreError, sqlite};
 
 use super::Fixture;
 use super::fixture::{said_to, texts};
+use crate::support::until;
 
 async fn open() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
@@ -76,9 +77,7 @@ async fn what_the_push_stage_was_not_told_of_is_found_after_opening_again() {
     first.store.told(&[(id, told)]).await;
     let entry = said_to(&alice, &bob, "not told");
     let untold = first.stored(entry.clone()).await;
-    while first.store.untold().await.unwrap().texts.len() > 1 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until("one of them is told", async || first.store.untold().await.unwrap().texts.len() == 1).await;
     drop(first);
 
     let again = open();
@@ -88,7 +87,5 @@ async fn what_the_push_stage_was_not_told_of_is_found_after_opening_again() {
     assert_eq!((&entry_found.sender_id, &entry_found.peer), (&alice, &Some(bob)));
     assert_eq!((entry_found.kind, &entry_found.body.text), (EntryKind::Text, &None));
     again.store.told(&[(id, found.seq)]).await;
-    while !again.store.untold().await.unwrap().texts.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until("the other one is told too", async || again.store.untold().await.unwrap().texts.is_empty()).await;
 }

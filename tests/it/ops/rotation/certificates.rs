@@ -2,11 +2,11 @@
 
 use super::ringing::{EACH_RINGS, Ringing};
 use super::roll;
-use crate::ops::until;
 use crate::push::scene::Scene;
 use crate::support::authority::{Authority, Front};
 use crate::support::server::Server;
 use crate::support::stack::Stack;
+use crate::support::until;
 
 #[tokio::test]
 async fn the_authority_of_all_services_is_replaced_and_nothing_is_lost() {

@@ -9,9 +9,9 @@ use tidings::push::fake::{FCM_KEY_ID, Service};
 
 use super::ringing::{EACH_RINGS, Ringing};
 use super::roll;
-use crate::ops::until;
 use crate::push::scene::Scene;
 use crate::support::client::{Client, http};
+use crate::support::until;
 use crate::support::world::World;
 
 /// A secret as Kubernetes mounts it: all of its files change in one step.

@@ -5,8 +5,8 @@ use rcgen::KeyPair;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::ops::until;
 use crate::support::client::{http, token};
+use crate::support::until;
 use crate::support::world::World;
 
 /// `GET /v1/me` at both gateways.

@@ -1,6 +1,8 @@
 //! That the support itself does what fault tests rely on.
 
-use super::{Stack, Wanted};
+use std::collections::HashSet;
+
+use super::{Stack, Wanted, ports};
 
 #[tokio::test]
 async fn redis_is_killed_empty_again_and_stops_and_continues() {
@@ -27,6 +29,13 @@ async fn rabbitmq_is_killed_and_comes_back_on_its_port() {
     stack.rabbitmq().restart().await;
     let users = stack.rabbitmq().control(&["list_users"]).await;
     assert!(users.contains("guest"), "{users}");
+}
+
+/// Without a memory 500 of them would all be different once in 30,000 times.
+#[test]
+fn no_port_is_given_twice() {
+    let ports: HashSet<u16> = (0..500).map(|_| ports::free()).collect();
+    assert_eq!(ports.len(), 500);
 }
 
 #[tokio::test]

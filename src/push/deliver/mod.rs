@@ -6,6 +6,8 @@ mod look;
 mod ratio;
 mod send;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

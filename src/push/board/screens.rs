@@ -158,12 +158,13 @@ impl Screen {
         }
         self.summary_at = now.as_millis();
         self.summary_due = 0;
+        Flush::Now(self.untold())
+    }
+
+    /// What a summary would tell of, rising; nothing when the phone shows all of it already, as a job finds that came again.
+    pub fn untold(&self) -> Vec<Seq> {
         let told: Vec<Seq> = self.summed.iter().collect();
-        // A job that came again, when the summary already tells of all that there is.
-        if told.iter().all(|seq| self.shown.contains(*seq)) {
-            return Flush::Now(Vec::new());
-        }
-        Flush::Now(told)
+        if told.iter().all(|seq| self.shown.contains(*seq)) { Vec::new() } else { told }
     }
 
     /// Whether this job may ring for the message: the first that asks may, and asked again it still may.

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::item::copies;
+use super::screens::{self, OnScreen, Round};
 use super::{Item, Lane};
 use crate::auth::AckScope;
 use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
-use crate::push::board::{self, Flush, ScreenKey};
 use crate::push::decide::{self, Facts, Silence};
 use crate::push::job::{Clear, Job, Notice, Phone, Summary};
 use crate::push::payload::{self, Content, Occasion, ServerPush, Why};
@@ -29,7 +28,7 @@ pub(super) struct Ready {
     pub place: usize,
 }
 
-/// What came of a look.
+/// What came of a look: what is in none of these is not wanted any more.
 #[derive(Default)]
 pub(super) struct Looked {
     pub ready: Vec<Ready>,
@@ -38,9 +37,6 @@ pub(super) struct Looked {
     pub traces: Vec<PushTrace>,
 }
 
-/// A summary's attempt while the board is away.
-const BOARD_AWAY: Duration = Duration::from_secs(1);
-
 /// Messages of one summary that are looked at one by one; what came before them counts as it did when it came.
 const LOOKED_AT: usize = 500;
 
@@ -48,13 +44,13 @@ fn latest(seqs: &[Seq]) -> &[Seq] {
     &seqs[seqs.len().saturating_sub(LOOKED_AT)..]
 }
 
-pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreError> {
+pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<Looked, StoreError> {
     let now = Timestamp::now();
-    let screens = Screens::ask(lane, items, now).await;
+    let screens = screens::ask(lane, items, round, now).await;
     let mut known = Knowledge::default();
     let (mut whom, mut entries) = (BTreeMap::new(), BTreeSet::new());
     let (mut users, mut clearing) = (BTreeSet::new(), BTreeSet::new());
-    for (item, on_screen) in items.iter().zip(&screens.0) {
+    for (item, on_screen) in items.iter().zip(&screens) {
         users.insert(item.phone().user_id.clone());
         let seqs = match (item, on_screen) {
             (Item::Ring { notice, .. }, OnScreen::Open) => std::slice::from_ref(&notice.seq),
@@ -96,7 +92,7 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
         looked: Looked::default(),
         place: 0,
     };
-    for (place, (item, on_screen)) in items.iter().zip(screens.0).enumerate() {
+    for (place, (item, on_screen)) in items.iter().zip(screens).enumerate() {
         look.place = place;
         match (item, on_screen) {
             (_, OnScreen::Done) => {}
@@ -110,74 +106,6 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
         }
     }
     Ok(look.looked)
-}
-
-/// What the board says of an item.
-#[derive(Clone)]
-enum OnScreen {
-    Open,
-    /// The provider took it already, or another job asks it to.
-    Done,
-    /// Of a summary: what it would tell of.
-    Tell(Vec<Seq>),
-    Later(Timestamp),
-}
-
-/// In the order of the items.
-struct Screens(Vec<OnScreen>);
-
-impl Screens {
-    async fn ask(lane: &Lane, items: &[Item], now: Timestamp) -> Self {
-        let interval = lane.parts.settings.rules.interval;
-        let mut by_key: BTreeMap<ScreenKey, Vec<usize>> = BTreeMap::new();
-        for (place, item) in items.iter().enumerate() {
-            if !matches!(item, Item::Clear(_)) {
-                by_key.entry(item.screen()).or_default().push(place);
-            }
-        }
-        let keys: Vec<ScreenKey> = by_key.keys().cloned().collect();
-        // A job whose publish was repeated is here twice, with one claim.
-        let copies = copies(items);
-        let asked = board::change(&*lane.parts.board, &keys, |key, screens| {
-            let places = by_key.get(key).map_or(&[][..], Vec::as_slice);
-            let answer = |place: &usize| match &items[*place] {
-                Item::Ring { .. } if copies.contains(place) => OnScreen::Done,
-                Item::Ring { notice, phone, claim, .. } => {
-                    let screen = screens.of(&phone.device_id);
-                    let open = !screen.has_delivered(notice.seq) && screen.claim(notice.seq, *claim);
-                    if open { OnScreen::Open } else { OnScreen::Done }
-                }
-                Item::Summary(summary) => match screens.of(&summary.phone.device_id).flush(now, interval) {
-                    Flush::Later(due) => OnScreen::Later(due),
-                    Flush::Now(seqs) if seqs.is_empty() => OnScreen::Done,
-                    Flush::Now(seqs) => OnScreen::Tell(seqs),
-                },
-                Item::Clear(_) => OnScreen::Open,
-            };
-            places.iter().map(answer).collect::<Vec<_>>()
-        });
-        let mut screens = vec![OnScreen::Open; items.len()];
-        match asked.await {
-            Ok(answers) => {
-                for (place, answer) in by_key
-                    .into_values()
-                    .zip(answers)
-                    .flat_map(|(places, answers)| places.into_iter().zip(answers))
-                {
-                    screens[place] = answer;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "push.board: what was delivered before may be delivered again");
-                for (place, item) in items.iter().enumerate() {
-                    if matches!(item, Item::Summary(_)) {
-                        screens[place] = OnScreen::Later(now.plus(BOARD_AWAY));
-                    }
-                }
-            }
-        }
-        Self(screens)
-    }
 }
 
 struct Look<'a> {

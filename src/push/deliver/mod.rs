@@ -4,6 +4,7 @@ mod group;
 mod item;
 mod look;
 mod ratio;
+mod screens;
 mod send;
 mod settle;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::group::Group;
 use self::item::Item;
 use self::ratio::InvalidRatio;
-use super::provider::Provider;
+use super::limits::Limited;
 use super::stage::{Parts, Pause};
 use crate::queue::{PushConsumer, PushDelivery, PushLane, QueueError};
 use crate::telemetry::metrics::{self, ConsumeResult, ConsumedQueue, DeadReason};
@@ -30,18 +31,18 @@ const LOOKS: usize = 4;
 /// One provider's lane.
 pub struct Lane {
     lane: PushLane,
-    provider: Arc<dyn Provider>,
+    provider: Arc<Limited>,
     parts: Arc<Parts>,
     invalid: InvalidRatio,
 }
 
 impl Lane {
-    pub fn new(lane: PushLane, provider: Arc<dyn Provider>, parts: Arc<Parts>) -> Self {
+    pub fn new(lane: PushLane, provider: Arc<Limited>, parts: Arc<Parts>) -> Self {
         let invalid = InvalidRatio::new(parts.settings.max_invalid_ratio);
         Self { lane, provider, parts, invalid }
     }
 
-    /// Delivers until `stop`, then finishes what is under way.
+    /// Delivers until `stop`, then finishes the requests that were made; what waits for its turn stays in the queue.
     pub async fn run(self, stop: CancellationToken) {
         let lane = Arc::new(self);
         let mut pause = Pause::default();

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::look::{self, Ready};
 use super::screens::Round;
-use super::{Item, Lane};
+use super::{Bounds, Item, Lane};
 use crate::push::job::Job;
 use crate::push::stage::Pause;
 use crate::queue::PushDelivery;
@@ -23,8 +22,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Ends early, with jobs that are not done, only when the stage stops.
-    pub async fn run(self, look: Option<OwnedSemaphorePermit>, stop: CancellationToken) {
+    /// Ends early, with jobs that are not done, only when it is told to leave.
+    pub async fn run(self, look: Option<OwnedSemaphorePermit>, bounds: Bounds) {
         let (lane, mut items, mut jobs) = (&self.lane, Vec::new(), Vec::new());
         for (job, delivery) in self.deliveries.iter().enumerate() {
             match Job::decode(&delivery.payload) {
@@ -33,7 +32,7 @@ impl Group {
                     tracing::error!(%error, lane = lane.lane.queue(), "push.poison");
                     let payload = delivery.payload.clone();
                     let reason = error.to_string();
-                    if !lane.bury(payload, &reason, DeadReason::Undecodable, &stop).await {
+                    if !lane.bury(payload, &reason, DeadReason::Undecodable, &bounds.stop).await {
                         return;
                     }
                 }
@@ -41,33 +40,33 @@ impl Group {
             jobs.resize(items.len(), job);
         }
         let looked_at = Instant::now();
-        let Some(ready) = lane.look(&items, Round::First, &stop).await else { return };
+        let Some(ready) = lane.look(&items, Round::First, &bounds).await else { return };
         drop(look);
         let mut open = Open { left: vec![0; self.deliveries.len()], group: &self };
         ready.iter().for_each(|ready| open.left[jobs[ready.place]] += 1);
         for job in 0..open.left.len() {
             open.tell(job);
         }
-        lane.send(ready, looked_at, &stop, |place| open.settled(jobs[place])).await;
+        lane.send(ready, looked_at, &bounds, |place| open.settled(jobs[place])).await;
     }
 }
 
 impl Lane {
-    /// Looks at these as often as it takes. When it comes back, what follows for those that are not ready is safe; `None` when the stage
-    /// stops before that.
-    pub(super) async fn look(&self, items: &[Item], round: Round, stop: &CancellationToken) -> Option<Vec<Ready>> {
+    /// Looks at these as often as it takes. When it comes back, what follows for those that are not ready is safe; `None` when it is to
+    /// leave before that.
+    pub(super) async fn look(&self, items: &[Item], round: Round, bounds: &Bounds) -> Option<Vec<Ready>> {
         let mut pause = Pause::default();
         let looked = loop {
             match look::again(self, items, round).await {
                 Ok(looked) => break looked,
                 Err(error) => tracing::warn!(%error, "push.look_again"),
             }
-            if !pause.wait(stop).await {
+            if !pause.wait(&bounds.leave).await {
                 return None;
             }
         };
         self.parts.trace(&looked.traces).await;
-        self.parts.put(looked.jobs, stop).await.then_some(looked.ready)
+        self.parts.put(looked.jobs, &bounds.leave).await.then_some(looked.ready)
     }
 }
 

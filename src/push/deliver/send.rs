@@ -8,12 +8,11 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::look::Ready;
 use super::screens::Round;
 use super::settle::Answered;
-use super::{Item, Lane};
+use super::{Bounds, Item, Lane};
 use crate::push::limits::Turn;
 use crate::telemetry::metrics::PushDecision;
 
@@ -37,45 +36,45 @@ type InTurn<'a> = (Turn<'a>, Ready);
 
 impl Lane {
     /// Sends what is ready since this look and settles each answer, and tells `settled` the place of each that is done with; of less than
-    /// all only when the stage stops before.
+    /// all only when it was told to leave.
     pub(super) async fn send(
         &self,
         ready: Vec<Ready>,
         looked_at: Instant,
-        stop: &CancellationToken,
+        bounds: &Bounds,
         settled: impl FnMut(usize) + Send,
     ) {
         // Room for all that can come, so that no request waits for an answer to be settled.
         let (tell, came) = mpsc::channel(ready.len().max(1));
-        let asking = pin!(self.ask_all(ready, looked_at, stop, tell));
-        let settling = pin!(self.settle_all(came, stop, settled));
+        let asking = pin!(self.ask_all(ready, looked_at, bounds, tell));
+        let settling = pin!(self.settle_all(came, bounds, settled));
         // It ends first only when the stage stops: then nobody waits for what is under way.
         if let Either::Left(((), settling)) = select(asking, settling).await {
             settling.await;
         }
     }
 
-    /// Asks the provider for each when its turn has come. When the stage stops it makes no new request and waits for those under way.
+    /// Asks the provider for each when its turn has come. Told to leave it makes no new request and waits for those under way.
     async fn ask_all(
         &self,
         ready: Vec<Ready>,
         looked_at: Instant,
-        stop: &CancellationToken,
+        bounds: &Bounds,
         tell: mpsc::Sender<Came>,
     ) {
-        // The provider's own limits are shared by all groups; this one only stop what one group waits for.
+        // The provider's own limits are shared by all groups; this one only bounds what one group waits for.
         let turns = stream::iter(ready).map(|ready| self.in_turn(ready));
         let turns = turns.buffer_unordered(self.parts.settings.concurrency);
-        let mut turns = pin!(turns.take_until(stop.cancelled()).fuse());
+        let mut turns = pin!(turns.take_until(bounds.leave.cancelled()).fuse());
         let (mut requests, mut looks) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut old: Vec<InTurn<'_>> = Vec::new();
         loop {
-            if stop.is_cancelled() {
+            if bounds.leave.is_cancelled() {
                 old.clear();
             }
             if looks.is_empty() && !old.is_empty() {
                 let some = old.drain(..old.len().min(LOOKED_AT_TOGETHER)).collect();
-                looks.push(self.look_once_more(some, stop));
+                looks.push(self.look_once_more(some, bounds));
             }
             let came = tokio::select! {
                 Some((turn, ready)) = turns.next() => {
@@ -87,7 +86,7 @@ impl Lane {
                     continue;
                 }
                 Some((wanted, gone)) = looks.next() => {
-                    let wanted = wanted.into_iter().filter(|_| !stop.is_cancelled());
+                    let wanted = wanted.into_iter().filter(|_| !bounds.leave.is_cancelled());
                     requests.extend(wanted.map(|(turn, ready)| self.ask(turn, ready)));
                     gone
                 }
@@ -109,15 +108,15 @@ impl Lane {
         (self.provider.turn().await, ready)
     }
 
-    /// What is still wanted of these, as it is now, and what is done with. When the stage stops, nothing.
+    /// What is still wanted of these, as it is now, and what is done with. Told to leave, nothing.
     async fn look_once_more<'a>(
         &self,
         old: Vec<InTurn<'a>>,
-        stop: &CancellationToken,
+        bounds: &Bounds,
     ) -> (Vec<InTurn<'a>>, Vec<Came>) {
         let items: Vec<Item> = old.iter().map(|(_, ready)| ready.item.clone()).collect();
         let mut old: Vec<Option<InTurn<'a>>> = old.into_iter().map(Some).collect();
-        let Some(wanted) = self.look(&items, Round::Again, stop).await else {
+        let Some(wanted) = self.look(&items, Round::Again, bounds).await else {
             return (Vec::new(), Vec::new());
         };
         let again = |fresh: Ready| {
@@ -143,14 +142,14 @@ impl Lane {
     async fn settle_all(
         &self,
         mut coming: mpsc::Receiver<Came>,
-        stop: &CancellationToken,
+        bounds: &Bounds,
         mut settled: impl FnMut(usize) + Send,
     ) {
         let mut some = Vec::with_capacity(TOGETHER);
         while coming.recv_many(&mut some, TOGETHER).await > 0 {
             let places: Vec<usize> = some.iter().map(|came| came.place).collect();
             let answers: Vec<Answered> = some.drain(..).filter_map(|came| came.answered).collect();
-            if !answers.is_empty() && !self.settle(&answers, stop).await {
+            if !answers.is_empty() && !self.settle(&answers, &bounds.stop).await {
                 return;
             }
             places.into_iter().for_each(&mut settled);

@@ -46,6 +46,21 @@ async fn what_was_read_while_its_push_waited_for_its_turn_does_not_ring() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_under_way_when_the_consumer_is_lost_is_finished_and_not_made_again() {
+    let mut rig = Rig::new(1);
+    let (bob, cat) = (rig.said_to("bob").await, rig.said_to("cat").await);
+    rig.provider.hold("bob");
+    rig.ring(&[&bob, &cat]).await;
+    rig.run();
+    until("bob's is under way", || !rig.provider.asked("bob").is_empty()).await;
+    rig.consumers.lose();
+    until("the lane knows", || rig.consumers.is_lost()).await;
+    rig.provider.release("bob");
+    rig.idle().await;
+    assert_eq!((rig.provider.asked("bob").len(), rig.provider.asked("cat").len()), (1, 1));
+}
+
+#[tokio::test]
 async fn whoever_stops_finishes_its_requests_and_leaves_the_others_in_the_queue() {
     let mut rig = Rig::new(1);
     let (bob, cat) = (rig.said_to("bob").await, rig.said_to("cat").await);

@@ -74,6 +74,7 @@ impl Rig {
                 style: providers::style(&config.push).unwrap(),
                 max_invalid_ratio: 1.0,
                 concurrency,
+                request_timeout: Duration::from_secs(10),
                 retry_max: Duration::from_secs(1),
             },
             metrics: Arc::clone(&metrics),

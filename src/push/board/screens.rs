@@ -211,6 +211,16 @@ impl Screen {
         self.delivered.contains(seq)
     }
 
+    /// Whether the phone shows the message, as far as we know.
+    pub fn shows(&self, seq: Seq) -> bool {
+        self.shown.contains(seq)
+    }
+
+    /// The first message that the summary tells of.
+    pub fn first_summed(&self) -> Option<Seq> {
+        self.summed.first()
+    }
+
     /// The user has read so far: nothing of it is shown, and no summary tells of it.
     pub fn read(&mut self, through: Seq) {
         self.shown.remove_through(through);

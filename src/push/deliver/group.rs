@@ -27,7 +27,7 @@ impl Group {
         let (lane, mut items, mut jobs) = (&self.lane, Vec::new(), Vec::new());
         for (job, delivery) in self.deliveries.iter().enumerate() {
             match Job::decode(&delivery.payload) {
-                Ok(decoded) => items.extend(Item::of(decoded)),
+                Ok(decoded) => items.extend(Item::of(decoded, delivery.redelivered)),
                 Err(error) => {
                     tracing::error!(%error, lane = lane.lane.queue(), "push.poison");
                     let payload = delivery.payload.clone();

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::screens::{self, OnScreen, Round};
 use super::{Item, Lane};
 use crate::auth::AckScope;
-use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
+use crate::model::{ConversationId, ConversationKind, Device, Entry, Seq, Timestamp, UserId};
 use crate::push::decide::{self, Facts, Silence};
-use crate::push::job::{Clear, Job, Notice, Phone, Summary};
+use crate::push::job::{Clear, Notice, Phone, Summary};
 use crate::push::payload::{self, Content, Occasion, ServerPush, Why};
 use crate::push::provider::{Notification, Secret, Target, notification_id};
 use crate::push::stage::{Knowledge, trace};
@@ -54,7 +54,7 @@ pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<L
         users.insert(item.phone().user_id.clone());
         let seqs = match (item, on_screen) {
             (Item::Ring { notice, .. }, OnScreen::Open) => std::slice::from_ref(&notice.seq),
-            (Item::Summary(_), OnScreen::Tell(seqs)) => latest(seqs),
+            (Item::Summary { .. }, OnScreen::Tell(seqs)) => latest(seqs),
             (Item::Clear(clear), _) => {
                 clearing.insert(clear.phone.user_id.clone());
                 continue;
@@ -77,11 +77,19 @@ pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<L
         .collect();
     let (users, clearing): (Vec<_>, Vec<_>) = (users.into_iter().collect(), clearing.into_iter().collect());
     let senders: Vec<UserId> = senders.into_iter().collect();
-    let (badges, profiles, registered) = tokio::try_join!(
+    let shown: Vec<(ConversationId, UserId)> = items
+        .iter()
+        .zip(&screens)
+        .filter(|(_, on_screen)| matches!(on_screen, OnScreen::Shown(_)))
+        .map(|(item, _)| (item.conversation_id(), item.phone().user_id.clone()))
+        .collect();
+    let (badges, profiles, registered, read) = tokio::try_join!(
         parts.store.badges(&users),
         parts.store.profiles(&senders),
         parts.store.devices_of(&clearing),
+        parts.store.read_seqs(&shown),
     )?;
+    let mut read = read.into_iter();
     let mut look = Look {
         lane,
         now,
@@ -99,10 +107,16 @@ pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<L
             (_, OnScreen::Later(due)) => {
                 look.looked.jobs.push(item.job(item.attempts()).to(lane.lane, Some(due)))
             }
+            // Whoever noted that it is shown may have died before they told the phone what was read meanwhile.
+            (_, OnScreen::Shown(first)) => {
+                if let Some(seq) = read.next().flatten().filter(|read| *read >= first) {
+                    look.clear_later(item, seq);
+                }
+            }
             (Item::Ring { notice, phone, .. }, _) => look.ring(item, notice, phone),
-            (Item::Summary(summary), OnScreen::Tell(seqs)) => look.summary(item, summary, &seqs),
+            (Item::Summary { summary, .. }, OnScreen::Tell(seqs)) => look.summary(item, summary, &seqs),
             (Item::Clear(clear), _) => look.clear(item, clear),
-            (Item::Summary(_), OnScreen::Open) => {}
+            (Item::Summary { .. }, OnScreen::Open) => {}
         }
     }
     Ok(look.looked)
@@ -148,8 +162,8 @@ impl Look<'_> {
             (Ok(()), None) => {}
             (Err(silence), _) => {
                 self.count(silence.decision());
-                if silence == Silence::Read && item.attempts() > 0 {
-                    self.clear_later(notice, phone, recipient.read_seq);
+                if silence == Silence::Read && item.may_be_shown() {
+                    self.clear_later(item, recipient.read_seq);
                 }
                 if silence != Silence::Acknowledged {
                     let trace = trace(notice, &phone.user_id, &device, silence.decision(), self.now);
@@ -178,6 +192,9 @@ impl Look<'_> {
         });
         let last = new.last().and_then(|last| self.known.entry(summary.conversation_id, *last)).cloned();
         let Some(entry) = last else {
+            if item.may_be_shown() && seqs.first().is_some_and(|first| *first <= recipient.read_seq) {
+                self.clear_later(item, recipient.read_seq);
+            }
             return self.count(if read { PushDecision::Read } else { PushDecision::Deleted });
         };
         let occasion = self.occasion(&ringable, &recipient, &entry, Some(new.len()));
@@ -185,11 +202,9 @@ impl Look<'_> {
         self.ready(item, device, summary.push_id(&new), content, new);
     }
 
-    /// Read between two attempts: the provider may have taken the first without saying so.
-    fn clear_later(&mut self, notice: &Notice, phone: &Phone, seq: Seq) {
-        let (conversation_id, since_ms) = (notice.conversation_id, self.now.as_millis());
-        let clear = Clear { conversation_id, seq, phone: phone.clone(), since_ms, attempts: 0 };
-        self.looked.jobs.push(Job::Clear(clear).to(self.lane.lane, None));
+    /// Read since the provider took it, or may have taken it without anybody knowing.
+    fn clear_later(&mut self, item: &Item, seq: Seq) {
+        self.looked.jobs.push(item.clear(seq, self.now).to(self.lane.lane, None));
     }
 
     fn clear(&mut self, item: &Item, clear: &Clear) {

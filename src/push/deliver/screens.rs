@@ -24,8 +24,10 @@ pub(super) enum Round {
 #[derive(Clone)]
 pub(super) enum OnScreen {
     Open,
-    /// The provider took it already, or another job asks it to.
+    /// Nothing is to be sent: another job asks the provider to, or it took what shows nothing.
     Done,
+    /// The provider took it already and the phone shows it, this seq and perhaps more.
+    Shown(Seq),
     /// Of a summary: what it would tell of.
     Tell(Vec<Seq>),
     Later(Timestamp),
@@ -62,7 +64,7 @@ pub(super) async fn ask(lane: &Lane, items: &[Item], round: Round, now: Timestam
         Err(error) => {
             tracing::warn!(%error, "push.board: what was delivered before may be delivered again");
             for (place, item) in items.iter().enumerate() {
-                if matches!(item, Item::Summary(_)) {
+                if matches!(item, Item::Summary { .. }) {
                     on_screen[place] = OnScreen::Later(now.plus(BOARD_AWAY));
                 }
             }
@@ -75,10 +77,12 @@ fn of(item: &Item, screens: &mut Screens, round: Round, now: Timestamp, interval
     match item {
         Item::Ring { notice, phone, claim, .. } => {
             let screen = screens.of(&phone.device_id);
-            let open = !screen.has_delivered(notice.seq) && screen.claim(notice.seq, *claim);
-            if open { OnScreen::Open } else { OnScreen::Done }
+            if screen.has_delivered(notice.seq) {
+                return if screen.shows(notice.seq) { OnScreen::Shown(notice.seq) } else { OnScreen::Done };
+            }
+            if screen.claim(notice.seq, *claim) { OnScreen::Open } else { OnScreen::Done }
         }
-        Item::Summary(summary) => {
+        Item::Summary { summary, .. } => {
             let screen = screens.of(&summary.phone.device_id);
             let flushed = match round {
                 Round::First => screen.flush(now, interval),
@@ -87,7 +91,9 @@ fn of(item: &Item, screens: &mut Screens, round: Round, now: Timestamp, interval
             };
             match flushed {
                 Flush::Later(due) => OnScreen::Later(due),
-                Flush::Now(seqs) if seqs.is_empty() => OnScreen::Done,
+                Flush::Now(seqs) if seqs.is_empty() => {
+                    screen.first_summed().map_or(OnScreen::Done, OnScreen::Shown)
+                }
                 Flush::Now(seqs) => OnScreen::Tell(seqs),
             }
         }

@@ -179,6 +179,11 @@ impl Screen {
         true
     }
 
+    /// Forgets a claim: its job is settled without the provider having taken the alert.
+    pub fn release(&mut self, seq: Seq, claim: Claim) {
+        self.claimed.retain(|known| *known != (seq.get(), claim));
+    }
+
     /// The provider took a push with this badge.
     pub fn took_badge(&mut self, badge: u32) {
         self.badge = Some(badge);
@@ -282,7 +287,12 @@ mod tests {
     fn of_two_jobs_about_a_message_the_first_rings_and_only_it() {
         let (mut screen, seq, first) = (Screen::default(), Seq::new(1), Claim::new());
         assert!(screen.claim(seq, first) && screen.claim(seq, first));
-        assert!(!screen.claim(seq, Claim::new()));
+        let second = Claim::new();
+        assert!(!screen.claim(seq, second));
+        screen.release(seq, second);
+        assert!(!screen.claim(seq, second), "it was not its own");
+        screen.release(seq, first);
+        assert!(screen.claimed.is_empty() && screen.claim(seq, second) && !screen.claim(seq, first));
         screen.took(seq);
         assert!(screen.has_delivered(seq) && screen.claimed.is_empty());
         (2..=500).for_each(|seq| assert!(screen.claim(Seq::new(seq), first)));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::{ConversationId, Seq, Timestamp};
-use crate::push::board::ScreenKey;
+use crate::push::board::{ScreenKey, Screens};
 use crate::push::job::{Claim, Clear, Job, Notice, Phone, Ring, Summary};
 
 #[derive(Debug, Clone)]
@@ -45,6 +45,13 @@ impl Item {
 
     pub fn screen(&self) -> ScreenKey {
         ScreenKey { user_id: self.phone().user_id.clone(), conversation_id: self.conversation_id() }
+    }
+
+    /// Gives up a ring's claim: it is settled, and what it was for is not delivered.
+    pub fn release(&self, screens: &mut Screens) {
+        if let Self::Ring { notice, phone, claim, .. } = self {
+            screens.of(&phone.device_id).release(notice.seq, *claim);
+        }
     }
 
     /// From when on it grows old.

@@ -92,6 +92,7 @@ pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<L
     let mut read = read.into_iter();
     let mut look = Look {
         lane,
+        silenced: Vec::new(),
         now,
         known,
         badges: users.into_iter().zip(badges).collect(),
@@ -119,7 +120,11 @@ pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<L
             (Item::Summary { .. }, OnScreen::Open) => {}
         }
     }
-    Ok(look.looked)
+    let Look { looked, silenced, .. } = look;
+    if !silenced.is_empty() {
+        screens::release(lane, silenced).await;
+    }
+    Ok(looked)
 }
 
 struct Look<'a> {
@@ -130,12 +135,14 @@ struct Look<'a> {
     names: HashMap<UserId, String>,
     registered: HashMap<UserId, Vec<Device>>,
     looked: Looked,
+    /// Rings that nobody is to hear.
+    silenced: Vec<&'a Item>,
     /// Of the item that is looked at.
     place: usize,
 }
 
-impl Look<'_> {
-    fn ring(&mut self, item: &Item, notice: &Notice, phone: &Phone) {
+impl<'a> Look<'a> {
+    fn ring(&mut self, item: &'a Item, notice: &Notice, phone: &Phone) {
         let Some((ringable, recipient, device)) = self.reachable(item) else { return };
         let entry = self.known.entry(notice.conversation_id, notice.seq).cloned();
         let facts = Facts {
@@ -162,6 +169,7 @@ impl Look<'_> {
             (Ok(()), None) => {}
             (Err(silence), _) => {
                 self.count(silence.decision());
+                self.silenced.push(item);
                 if silence == Silence::Read && item.may_be_shown() {
                     self.clear_later(item, recipient.read_seq);
                 }
@@ -173,7 +181,7 @@ impl Look<'_> {
         }
     }
 
-    fn summary(&mut self, item: &Item, summary: &Summary, seqs: &[Seq]) {
+    fn summary(&mut self, item: &'a Item, summary: &Summary, seqs: &[Seq]) {
         let Some((ringable, recipient, device)) = self.reachable(item) else { return };
         if self.now.since(item.since()) >= self.lane.parts.settings.patience.expiry {
             return self.count(PushDecision::Expired);
@@ -225,7 +233,7 @@ impl Look<'_> {
     }
 
     /// The recipient and their device as they are now, when they can still be reached by this lane.
-    fn reachable(&mut self, item: &Item) -> Option<(Ringable, Recipient, Device)> {
+    fn reachable(&mut self, item: &'a Item) -> Option<(Ringable, Recipient, Device)> {
         let phone = item.phone();
         let found = self.known.ringable(item.conversation_id()).and_then(|ringable| {
             let recipient = self.known.recipient(item.conversation_id(), &phone.user_id)?;
@@ -237,6 +245,7 @@ impl Look<'_> {
             // Signed out, left, deactivated, disabled.
             None => {
                 self.count(PushDecision::NoDevice);
+                self.silenced.extend(Some(item).filter(|item| matches!(item, Item::Ring { .. })));
                 None
             }
             Some((_, _, device)) if self.is_elsewhere(item, &device) => None,

@@ -100,3 +100,20 @@ fn of(item: &Item, screens: &mut Screens, round: Round, now: Timestamp, interval
         Item::Clear(_) => OnScreen::Open,
     }
 }
+
+/// A ring that rings nobody, on its phone: whoever asks next about the message may ring for it.
+pub(super) async fn release<'a>(lane: &Lane, rings: impl IntoIterator<Item = &'a Item>) {
+    let mut by_key: BTreeMap<ScreenKey, Vec<&Item>> = BTreeMap::new();
+    for item in rings {
+        by_key.entry(item.screen()).or_default().push(item);
+    }
+    let keys: Vec<ScreenKey> = by_key.keys().cloned().collect();
+    let released = board::change(&*lane.parts.board, &keys, |key, screens| {
+        for item in by_key.get(key).into_iter().flatten() {
+            item.release(screens);
+        }
+    });
+    if let Err(error) = released.await {
+        tracing::warn!(%error, "push.release: a claim stays until its screen is forgotten");
+    }
+}

@@ -32,7 +32,7 @@ impl Lane {
     pub(super) async fn settle(&self, answers: &[Answered], stop: &CancellationToken) -> bool {
         let now = Timestamp::now();
         let again: Vec<Option<Timestamp>> = answers.iter().map(|one| self.again_at(one, now)).collect();
-        self.note(answers).await;
+        self.note(answers, &again).await;
         let Some(mut jobs) = self.clears(answers, now, stop).await else { return false };
         let (mut traces, mut all) = (Vec::new(), true);
         for (answered, again) in answers.iter().zip(again) {
@@ -80,17 +80,21 @@ impl Lane {
         (due.since(item.since()) < self.parts.settings.patience.expiry).then_some(due)
     }
 
-    /// Notes what phones show now, so that a job that comes again shows nothing a second time.
-    async fn note(&self, answers: &[Answered]) {
+    /// Notes what phones show now, so that a job that comes again shows nothing a second time; and what rings for nothing any more.
+    async fn note(&self, answers: &[Answered], again: &[Option<Timestamp>]) {
         let mut by_screen: BTreeMap<ScreenKey, Vec<&Answered>> = BTreeMap::new();
-        for answered in answers {
-            if answered.delivery.outcome == Outcome::Delivered && !answered.ready.tells.is_empty() {
+        for (answered, again) in answers.iter().zip(again) {
+            if again.is_none() && !answered.ready.tells.is_empty() {
                 by_screen.entry(answered.ready.item.screen()).or_default().push(answered);
             }
         }
         let keys: Vec<ScreenKey> = by_screen.keys().cloned().collect();
         let noted = board::change(&*self.parts.board, &keys, |key, screens| {
-            for Answered { ready, .. } in by_screen.get(key).into_iter().flatten() {
+            for Answered { ready, delivery } in by_screen.get(key).into_iter().flatten() {
+                if delivery.outcome != Outcome::Delivered {
+                    ready.item.release(screens);
+                    continue;
+                }
                 let screen = screens.of(&ready.device.device_id);
                 match (&ready.item, &ready.notification.kind) {
                     (Item::Ring { notice, .. }, Kind::Alert(_)) => screen.took(notice.seq),

@@ -10,7 +10,7 @@ use super::send::LOOK_HOLDS;
 use crate::model::Timestamp;
 use crate::push::board::Rules;
 use crate::push::job::{Job, Notice, Summary};
-use crate::push::provider::{Kind, Notification};
+use crate::push::provider::{Kind, Notification, Outcome};
 use crate::telemetry::metrics::PushDecision;
 
 #[tokio::test]
@@ -80,6 +80,27 @@ async fn whoever_stops_finishes_its_requests_and_leaves_the_others_in_the_queue(
     rig.ended().await;
     assert_eq!((rig.provider.answered("bob"), rig.provider.asked("cat").len()), (1, 0));
     assert_eq!(rig.left().await, 1);
+}
+
+#[tokio::test]
+async fn a_ring_that_is_settled_leaves_no_claim() {
+    let mut rig = Rig::new(10);
+    let (read, refused) = (rig.said_to("bob").await, rig.said_to("cat").await);
+    let (expired, late) = (rig.said_to("dan").await, rig.said_to("eve").await);
+    rig.read(&read).await;
+    rig.provider.answers("cat", Outcome::Quarantine { reason: "another sender's".to_owned() });
+    let never = Duration::from_secs(2 * 3600);
+    rig.provider.answers("dan", Outcome::Retry { after: Some(never), reason: "busy".to_owned() });
+    rig.ring(&[&read, &refused, &expired]).await;
+    // Its device is gone when it is looked at.
+    rig.store.remove_device(&phone_of(&late).user_id, &phone_of(&late).device_id).await.unwrap();
+    rig.ring(&[&late]).await;
+    rig.run();
+    rig.idle().await;
+    for notice in [&read, &refused, &expired, &late] {
+        let kept = rig.kept(notice).await;
+        assert!(!kept.contains("claimed"), "{kept}");
+    }
 }
 
 #[tokio::test]

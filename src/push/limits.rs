@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::provider::{Delivery, Notification, Outcome, Provider};
+use super::provider::{Delivery, Notification, Provider};
 
 /// The bounds of one provider in one process.
 #[derive(Debug, Clone, Copy)]
@@ -69,33 +69,44 @@ impl Bucket {
     }
 }
 
-/// A provider behind its limits.
-pub struct Limited<P> {
-    inner: P,
+/// A provider behind its limits: whoever has a turn may ask it.
+pub struct Limited {
+    inner: Box<dyn Provider>,
     limits: Limits,
 }
 
-impl<P: Provider> Limited<P> {
-    pub fn new(inner: P, settings: LimitSettings) -> Self {
-        Self { inner, limits: Limits::new(settings) }
-    }
+/// A place among the requests in flight, at a moment that the rate allows; given back when dropped.
+pub struct Turn<'a> {
+    provider: &'a dyn Provider,
+    _place: Option<SemaphorePermit<'a>>,
 }
 
-#[async_trait::async_trait]
-impl<P: Provider> Provider for Limited<P> {
-    fn name(&self) -> &'static str {
+impl Limited {
+    pub fn new(inner: impl Provider + 'static, settings: LimitSettings) -> Self {
+        Self { inner: Box::new(inner), limits: Limits::new(settings) }
+    }
+
+    /// The label in metrics and traces.
+    pub fn name(&self) -> &'static str {
         self.inner.name()
     }
 
-    async fn deliver(&self, notification: &Notification) -> Delivery {
-        match self.limits.enter().await {
-            Some(_permit) => self.inner.deliver(notification).await,
-            None => Delivery::unasked(Outcome::retry("shutting down")),
-        }
+    /// When the credential stops working, where it says so.
+    pub fn credential_expiry(&self) -> Option<SystemTime> {
+        self.inner.credential_expiry()
     }
 
-    fn credential_expiry(&self) -> Option<SystemTime> {
-        self.inner.credential_expiry()
+    /// Waits as [`Limits::enter`] does, which may be long: what is to be sent is best looked at when this comes back.
+    pub async fn turn(&self) -> Turn<'_> {
+        // Nobody closes the limits: there is always a place in the end.
+        Turn { provider: &*self.inner, _place: self.limits.enter().await }
+    }
+}
+
+impl Turn<'_> {
+    /// Hands one notification to the provider: see [`Provider::deliver`].
+    pub async fn deliver(self, notification: &Notification) -> Delivery {
+        self.provider.deliver(notification).await
     }
 }
 

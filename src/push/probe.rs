@@ -12,7 +12,8 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::provider::{Alert, Kind, Notification, Priority, Provider, Target};
+use super::limits::Limited;
+use super::provider::{Alert, Kind, Notification, Priority, Target};
 use super::providers::Providers;
 use crate::fanout::{Fanout, FanoutError};
 use crate::model::{self, Device, DeviceId, Event, EventBody, GatewayId, SessionId, Timestamp, UserId};
@@ -92,7 +93,7 @@ pub async fn perform(
     let device = devices.into_iter().flatten().find(|device| device.device_id == job.device_id);
     let answer = match device {
         None => ProbeAnswer::NoDevice,
-        Some(device) => ProbeAnswer::Delivered(probe(providers.of(device.platform).as_ref(), &device).await),
+        Some(device) => ProbeAnswer::Delivered(probe(providers.of(device.platform), &device).await),
     };
     let json = Bytes::from(serde_json::to_vec(&answer)?);
     let body = EventBody::Answer { request: job.request, json };
@@ -100,8 +101,8 @@ pub async fn perform(
     Ok(())
 }
 
-async fn probe(provider: &dyn Provider, device: &Device) -> Probed {
-    let delivery = provider.deliver(&notification(device)).await;
+async fn probe(provider: &Limited, device: &Device) -> Probed {
+    let delivery = provider.turn().await.deliver(&notification(device)).await;
     let (status, answer) = match delivery.answer {
         Some(answer) => (Some(answer.status), Some(answer.body)),
         None => (None, None),

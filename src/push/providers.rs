@@ -11,7 +11,7 @@ use super::fcm::{self, Fcm};
 use super::limits::{LimitSettings, Limited};
 use super::log::Log;
 use super::payload::{KindStyle, Privacy, Style, TemplateError};
-use super::provider::{HttpSettings, Provider, ProviderError, SharedCredentials, Source};
+use super::provider::{HttpSettings, ProviderError, SharedCredentials, Source};
 use super::webpush::{self, WebPush};
 use crate::config::{self, Config, PushPayload};
 use crate::model::Platform;
@@ -21,8 +21,8 @@ use crate::telemetry::{Metrics, metrics};
 /// The providers that are configured, and the log for the platforms of the others.
 #[derive(Clone)]
 pub struct Providers {
-    lanes: HashMap<PushLane, Arc<dyn Provider>>,
-    log: Arc<dyn Provider>,
+    lanes: HashMap<PushLane, Arc<Limited>>,
+    log: Arc<Limited>,
 }
 
 impl Providers {
@@ -32,7 +32,7 @@ impl Providers {
     /// A file that cannot be read or used.
     pub fn new(config: &Config, shared: Arc<dyn SharedCredentials>) -> Result<Self, ProviderError> {
         let limits = limits(&config.push);
-        let mut lanes: HashMap<PushLane, Arc<dyn Provider>> = HashMap::new();
+        let mut lanes: HashMap<PushLane, Arc<Limited>> = HashMap::new();
         if let Some(settings) = apns_settings(config) {
             let apns = Apns::new(settings)?.sharing(shared);
             lanes.insert(PushLane::Apns, Arc::new(Limited::new(apns, limits)));
@@ -43,7 +43,7 @@ impl Providers {
         if let Some(settings) = webpush_settings(config) {
             lanes.insert(PushLane::Webpush, Arc::new(Limited::new(WebPush::new(settings)?, limits)));
         }
-        let log: Arc<dyn Provider> = Arc::new(Limited::new(Log, limits));
+        let log = Arc::new(Limited::new(Log, limits));
         lanes.insert(PushLane::Log, Arc::clone(&log));
         Ok(Self { lanes, log })
     }
@@ -59,12 +59,12 @@ impl Providers {
     }
 
     /// Whoever delivers this lane's jobs; `None` for a lane that has no provider here.
-    pub fn of_lane(&self, lane: PushLane) -> Option<&Arc<dyn Provider>> {
+    pub fn of_lane(&self, lane: PushLane) -> Option<&Arc<Limited>> {
         self.lanes.get(&lane)
     }
 
     /// Whoever delivers to this platform.
-    pub fn of(&self, platform: Platform) -> &Arc<dyn Provider> {
+    pub fn of(&self, platform: Platform) -> &Arc<Limited> {
         self.lanes.get(&self.lane(platform)).unwrap_or(&self.log)
     }
 

@@ -88,6 +88,7 @@ pub fn settings(config: &Config) -> anyhow::Result<stage::Settings> {
         style: providers::style(push).context("push")?,
         max_invalid_ratio: push.max_invalid_ratio,
         concurrency: push.concurrency,
+        request_timeout: push.request_timeout,
         retry_max: push.retry_max,
     })
 }

@@ -158,12 +158,13 @@ impl Screen {
         }
         self.summary_at = now.as_millis();
         self.summary_due = 0;
+        Flush::Now(self.untold())
+    }
+
+    /// What a summary would tell of, rising; nothing when the phone shows all of it already, as a job finds that came again.
+    pub fn untold(&self) -> Vec<Seq> {
         let told: Vec<Seq> = self.summed.iter().collect();
-        // A job that came again, when the summary already tells of all that there is.
-        if told.iter().all(|seq| self.shown.contains(*seq)) {
-            return Flush::Now(Vec::new());
-        }
-        Flush::Now(told)
+        if told.iter().all(|seq| self.shown.contains(*seq)) { Vec::new() } else { told }
     }
 
     /// Whether this job may ring for the message: the first that asks may, and asked again it still may.
@@ -176,6 +177,11 @@ impl Screen {
         }
         self.claimed.push((seq.get(), claim));
         true
+    }
+
+    /// Forgets a claim: its job is settled without the provider having taken the alert.
+    pub fn release(&mut self, seq: Seq, claim: Claim) {
+        self.claimed.retain(|known| *known != (seq.get(), claim));
     }
 
     /// The provider took a push with this badge.
@@ -208,6 +214,16 @@ impl Screen {
 
     pub fn has_delivered(&self, seq: Seq) -> bool {
         self.delivered.contains(seq)
+    }
+
+    /// Whether the phone shows the message, as far as we know.
+    pub fn shows(&self, seq: Seq) -> bool {
+        self.shown.contains(seq)
+    }
+
+    /// The first message that the summary tells of.
+    pub fn first_summed(&self) -> Option<Seq> {
+        self.summed.first()
     }
 
     /// The user has read so far: nothing of it is shown, and no summary tells of it.
@@ -271,7 +287,12 @@ mod tests {
     fn of_two_jobs_about_a_message_the_first_rings_and_only_it() {
         let (mut screen, seq, first) = (Screen::default(), Seq::new(1), Claim::new());
         assert!(screen.claim(seq, first) && screen.claim(seq, first));
-        assert!(!screen.claim(seq, Claim::new()));
+        let second = Claim::new();
+        assert!(!screen.claim(seq, second));
+        screen.release(seq, second);
+        assert!(!screen.claim(seq, second), "it was not its own");
+        screen.release(seq, first);
+        assert!(screen.claimed.is_empty() && screen.claim(seq, second) && !screen.claim(seq, first));
         screen.took(seq);
         assert!(screen.has_delivered(seq) && screen.claimed.is_empty());
         (2..=500).for_each(|seq| assert!(screen.claim(Seq::new(seq), first)));

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
-use super::{Item, Lane, look};
+use super::look::{self, Ready};
+use super::screens::Round;
+use super::{Bounds, Item, Lane};
 use crate::push::job::Job;
 use crate::push::stage::Pause;
 use crate::queue::PushDelivery;
@@ -20,43 +22,51 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Ends early, with jobs that are not done, only when the stage stops.
-    pub async fn run(self, look: Option<OwnedSemaphorePermit>, stop: CancellationToken) {
+    /// Ends early, with jobs that are not done, only when it is told to leave.
+    pub async fn run(self, look: Option<OwnedSemaphorePermit>, bounds: Bounds) {
         let (lane, mut items, mut jobs) = (&self.lane, Vec::new(), Vec::new());
         for (job, delivery) in self.deliveries.iter().enumerate() {
             match Job::decode(&delivery.payload) {
-                Ok(decoded) => items.extend(Item::of(decoded)),
+                Ok(decoded) => items.extend(Item::of(decoded, delivery.redelivered)),
                 Err(error) => {
                     tracing::error!(%error, lane = lane.lane.queue(), "push.poison");
                     let payload = delivery.payload.clone();
-                    if !lane.bury(payload, &error.to_string(), DeadReason::Undecodable, &stop).await {
+                    let reason = error.to_string();
+                    if !lane.bury(payload, &reason, DeadReason::Undecodable, &bounds.stop).await {
                         return;
                     }
                 }
             }
             jobs.resize(items.len(), job);
         }
-        let mut pause = Pause::default();
-        let looked = loop {
-            match look::again(lane, &items).await {
-                Ok(looked) => break looked,
-                Err(error) => tracing::warn!(%error, "push.look_again"),
-            }
-            if !pause.wait(&stop).await {
-                return;
-            }
-        };
+        let looked_at = Instant::now();
+        let Some(ready) = lane.look(&items, Round::First, &bounds).await else { return };
         drop(look);
-        lane.parts.trace(&looked.traces).await;
-        if !lane.parts.put(looked.jobs, &stop).await {
-            return;
-        }
         let mut open = Open { left: vec![0; self.deliveries.len()], group: &self };
-        looked.ready.iter().for_each(|ready| open.left[jobs[ready.place]] += 1);
+        ready.iter().for_each(|ready| open.left[jobs[ready.place]] += 1);
         for job in 0..open.left.len() {
             open.tell(job);
         }
-        lane.send(looked.ready, &stop, |ready| open.answered(jobs[ready.place])).await;
+        lane.send(ready, looked_at, &bounds, |place| open.settled(jobs[place])).await;
+    }
+}
+
+impl Lane {
+    /// Looks at these as often as it takes. When it comes back, what follows for those that are not ready is safe; `None` when it is to
+    /// leave before that.
+    pub(super) async fn look(&self, items: &[Item], round: Round, bounds: &Bounds) -> Option<Vec<Ready>> {
+        let mut pause = Pause::default();
+        let looked = loop {
+            match look::again(self, items, round).await {
+                Ok(looked) => break looked,
+                Err(error) => tracing::warn!(%error, "push.look_again"),
+            }
+            if !pause.wait(&bounds.leave).await {
+                return None;
+            }
+        };
+        self.parts.trace(&looked.traces).await;
+        self.parts.put(looked.jobs, &bounds.leave).await.then_some(looked.ready)
     }
 }
 
@@ -67,7 +77,7 @@ struct Open<'a> {
 }
 
 impl Open<'_> {
-    fn answered(&mut self, job: usize) {
+    fn settled(&mut self, job: usize) {
         self.left[job] -= 1;
         self.tell(job);
     }

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::item::copies;
+use super::screens::{self, OnScreen, Round};
 use super::{Item, Lane};
 use crate::auth::AckScope;
-use crate::model::{ConversationKind, Device, Entry, Seq, Timestamp, UserId};
-use crate::push::board::{self, Flush, ScreenKey};
+use crate::model::{ConversationId, ConversationKind, Device, Entry, Seq, Timestamp, UserId};
 use crate::push::decide::{self, Facts, Silence};
-use crate::push::job::{Clear, Job, Notice, Phone, Summary};
+use crate::push::job::{Clear, Notice, Phone, Summary};
 use crate::push::payload::{self, Content, Occasion, ServerPush, Why};
 use crate::push::provider::{Notification, Secret, Target, notification_id};
 use crate::push::stage::{Knowledge, trace};
@@ -29,7 +28,7 @@ pub(super) struct Ready {
     pub place: usize,
 }
 
-/// What came of a look.
+/// What came of a look: what is in none of these is not wanted any more.
 #[derive(Default)]
 pub(super) struct Looked {
     pub ready: Vec<Ready>,
@@ -38,9 +37,6 @@ pub(super) struct Looked {
     pub traces: Vec<PushTrace>,
 }
 
-/// A summary's attempt while the board is away.
-const BOARD_AWAY: Duration = Duration::from_secs(1);
-
 /// Messages of one summary that are looked at one by one; what came before them counts as it did when it came.
 const LOOKED_AT: usize = 500;
 
@@ -48,17 +44,17 @@ fn latest(seqs: &[Seq]) -> &[Seq] {
     &seqs[seqs.len().saturating_sub(LOOKED_AT)..]
 }
 
-pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreError> {
+pub(super) async fn again(lane: &Lane, items: &[Item], round: Round) -> Result<Looked, StoreError> {
     let now = Timestamp::now();
-    let screens = Screens::ask(lane, items, now).await;
+    let screens = screens::ask(lane, items, round, now).await;
     let mut known = Knowledge::default();
     let (mut whom, mut entries) = (BTreeMap::new(), BTreeSet::new());
     let (mut users, mut clearing) = (BTreeSet::new(), BTreeSet::new());
-    for (item, on_screen) in items.iter().zip(&screens.0) {
+    for (item, on_screen) in items.iter().zip(&screens) {
         users.insert(item.phone().user_id.clone());
         let seqs = match (item, on_screen) {
             (Item::Ring { notice, .. }, OnScreen::Open) => std::slice::from_ref(&notice.seq),
-            (Item::Summary(_), OnScreen::Tell(seqs)) => latest(seqs),
+            (Item::Summary { .. }, OnScreen::Tell(seqs)) => latest(seqs),
             (Item::Clear(clear), _) => {
                 clearing.insert(clear.phone.user_id.clone());
                 continue;
@@ -81,13 +77,22 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
         .collect();
     let (users, clearing): (Vec<_>, Vec<_>) = (users.into_iter().collect(), clearing.into_iter().collect());
     let senders: Vec<UserId> = senders.into_iter().collect();
-    let (badges, profiles, registered) = tokio::try_join!(
+    let shown: Vec<(ConversationId, UserId)> = items
+        .iter()
+        .zip(&screens)
+        .filter(|(_, on_screen)| matches!(on_screen, OnScreen::Shown(_)))
+        .map(|(item, _)| (item.conversation_id(), item.phone().user_id.clone()))
+        .collect();
+    let (badges, profiles, registered, read) = tokio::try_join!(
         parts.store.badges(&users),
         parts.store.profiles(&senders),
         parts.store.devices_of(&clearing),
+        parts.store.read_seqs(&shown),
     )?;
+    let mut read = read.into_iter();
     let mut look = Look {
         lane,
+        silenced: Vec::new(),
         now,
         known,
         badges: users.into_iter().zip(badges).collect(),
@@ -96,88 +101,30 @@ pub(super) async fn again(lane: &Lane, items: &[Item]) -> Result<Looked, StoreEr
         looked: Looked::default(),
         place: 0,
     };
-    for (place, (item, on_screen)) in items.iter().zip(screens.0).enumerate() {
+    for (place, (item, on_screen)) in items.iter().zip(screens).enumerate() {
         look.place = place;
         match (item, on_screen) {
             (_, OnScreen::Done) => {}
             (_, OnScreen::Later(due)) => {
                 look.looked.jobs.push(item.job(item.attempts()).to(lane.lane, Some(due)))
             }
+            // Whoever noted that it is shown may have died before they told the phone what was read meanwhile.
+            (_, OnScreen::Shown(first)) => {
+                if let Some(seq) = read.next().flatten().filter(|read| *read >= first) {
+                    look.clear_later(item, seq);
+                }
+            }
             (Item::Ring { notice, phone, .. }, _) => look.ring(item, notice, phone),
-            (Item::Summary(summary), OnScreen::Tell(seqs)) => look.summary(item, summary, &seqs),
+            (Item::Summary { summary, .. }, OnScreen::Tell(seqs)) => look.summary(item, summary, &seqs),
             (Item::Clear(clear), _) => look.clear(item, clear),
-            (Item::Summary(_), OnScreen::Open) => {}
+            (Item::Summary { .. }, OnScreen::Open) => {}
         }
     }
-    Ok(look.looked)
-}
-
-/// What the board says of an item.
-#[derive(Clone)]
-enum OnScreen {
-    Open,
-    /// The provider took it already, or another job asks it to.
-    Done,
-    /// Of a summary: what it would tell of.
-    Tell(Vec<Seq>),
-    Later(Timestamp),
-}
-
-/// In the order of the items.
-struct Screens(Vec<OnScreen>);
-
-impl Screens {
-    async fn ask(lane: &Lane, items: &[Item], now: Timestamp) -> Self {
-        let interval = lane.parts.settings.rules.interval;
-        let mut by_key: BTreeMap<ScreenKey, Vec<usize>> = BTreeMap::new();
-        for (place, item) in items.iter().enumerate() {
-            if !matches!(item, Item::Clear(_)) {
-                by_key.entry(item.screen()).or_default().push(place);
-            }
-        }
-        let keys: Vec<ScreenKey> = by_key.keys().cloned().collect();
-        // A job whose publish was repeated is here twice, with one claim.
-        let copies = copies(items);
-        let asked = board::change(&*lane.parts.board, &keys, |key, screens| {
-            let places = by_key.get(key).map_or(&[][..], Vec::as_slice);
-            let answer = |place: &usize| match &items[*place] {
-                Item::Ring { .. } if copies.contains(place) => OnScreen::Done,
-                Item::Ring { notice, phone, claim, .. } => {
-                    let screen = screens.of(&phone.device_id);
-                    let open = !screen.has_delivered(notice.seq) && screen.claim(notice.seq, *claim);
-                    if open { OnScreen::Open } else { OnScreen::Done }
-                }
-                Item::Summary(summary) => match screens.of(&summary.phone.device_id).flush(now, interval) {
-                    Flush::Later(due) => OnScreen::Later(due),
-                    Flush::Now(seqs) if seqs.is_empty() => OnScreen::Done,
-                    Flush::Now(seqs) => OnScreen::Tell(seqs),
-                },
-                Item::Clear(_) => OnScreen::Open,
-            };
-            places.iter().map(answer).collect::<Vec<_>>()
-        });
-        let mut screens = vec![OnScreen::Open; items.len()];
-        match asked.await {
-            Ok(answers) => {
-                for (place, answer) in by_key
-                    .into_values()
-                    .zip(answers)
-                    .flat_map(|(places, answers)| places.into_iter().zip(answers))
-                {
-                    screens[place] = answer;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "push.board: what was delivered before may be delivered again");
-                for (place, item) in items.iter().enumerate() {
-                    if matches!(item, Item::Summary(_)) {
-                        screens[place] = OnScreen::Later(now.plus(BOARD_AWAY));
-                    }
-                }
-            }
-        }
-        Self(screens)
+    let Look { looked, silenced, .. } = look;
+    if !silenced.is_empty() {
+        screens::release(lane, silenced).await;
     }
+    Ok(looked)
 }
 
 struct Look<'a> {
@@ -188,12 +135,14 @@ struct Look<'a> {
     names: HashMap<UserId, String>,
     registered: HashMap<UserId, Vec<Device>>,
     looked: Looked,
+    /// Rings that nobody is to hear.
+    silenced: Vec<&'a Item>,
     /// Of the item that is looked at.
     place: usize,
 }
 
-impl Look<'_> {
-    fn ring(&mut self, item: &Item, notice: &Notice, phone: &Phone) {
+impl<'a> Look<'a> {
+    fn ring(&mut self, item: &'a Item, notice: &Notice, phone: &Phone) {
         let Some((ringable, recipient, device)) = self.reachable(item) else { return };
         let entry = self.known.entry(notice.conversation_id, notice.seq).cloned();
         let facts = Facts {
@@ -220,8 +169,9 @@ impl Look<'_> {
             (Ok(()), None) => {}
             (Err(silence), _) => {
                 self.count(silence.decision());
-                if silence == Silence::Read && item.attempts() > 0 {
-                    self.clear_later(notice, phone, recipient.read_seq);
+                self.silenced.push(item);
+                if silence == Silence::Read && item.may_be_shown() {
+                    self.clear_later(item, recipient.read_seq);
                 }
                 if silence != Silence::Acknowledged {
                     let trace = trace(notice, &phone.user_id, &device, silence.decision(), self.now);
@@ -231,7 +181,7 @@ impl Look<'_> {
         }
     }
 
-    fn summary(&mut self, item: &Item, summary: &Summary, seqs: &[Seq]) {
+    fn summary(&mut self, item: &'a Item, summary: &Summary, seqs: &[Seq]) {
         let Some((ringable, recipient, device)) = self.reachable(item) else { return };
         if self.now.since(item.since()) >= self.lane.parts.settings.patience.expiry {
             return self.count(PushDecision::Expired);
@@ -250,6 +200,9 @@ impl Look<'_> {
         });
         let last = new.last().and_then(|last| self.known.entry(summary.conversation_id, *last)).cloned();
         let Some(entry) = last else {
+            if item.may_be_shown() && seqs.first().is_some_and(|first| *first <= recipient.read_seq) {
+                self.clear_later(item, recipient.read_seq);
+            }
             return self.count(if read { PushDecision::Read } else { PushDecision::Deleted });
         };
         let occasion = self.occasion(&ringable, &recipient, &entry, Some(new.len()));
@@ -257,11 +210,9 @@ impl Look<'_> {
         self.ready(item, device, summary.push_id(&new), content, new);
     }
 
-    /// Read between two attempts: the provider may have taken the first without saying so.
-    fn clear_later(&mut self, notice: &Notice, phone: &Phone, seq: Seq) {
-        let (conversation_id, since_ms) = (notice.conversation_id, self.now.as_millis());
-        let clear = Clear { conversation_id, seq, phone: phone.clone(), since_ms, attempts: 0 };
-        self.looked.jobs.push(Job::Clear(clear).to(self.lane.lane, None));
+    /// Read since the provider took it, or may have taken it without anybody knowing.
+    fn clear_later(&mut self, item: &Item, seq: Seq) {
+        self.looked.jobs.push(item.clear(seq, self.now).to(self.lane.lane, None));
     }
 
     fn clear(&mut self, item: &Item, clear: &Clear) {
@@ -282,7 +233,7 @@ impl Look<'_> {
     }
 
     /// The recipient and their device as they are now, when they can still be reached by this lane.
-    fn reachable(&mut self, item: &Item) -> Option<(Ringable, Recipient, Device)> {
+    fn reachable(&mut self, item: &'a Item) -> Option<(Ringable, Recipient, Device)> {
         let phone = item.phone();
         let found = self.known.ringable(item.conversation_id()).and_then(|ringable| {
             let recipient = self.known.recipient(item.conversation_id(), &phone.user_id)?;
@@ -294,6 +245,7 @@ impl Look<'_> {
             // Signed out, left, deactivated, disabled.
             None => {
                 self.count(PushDecision::NoDevice);
+                self.silenced.extend(Some(item).filter(|item| matches!(item, Item::Ring { .. })));
                 None
             }
             Some((_, _, device)) if self.is_elsewhere(item, &device) => None,

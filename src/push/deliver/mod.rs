@@ -4,19 +4,23 @@ mod group;
 mod item;
 mod look;
 mod ratio;
+mod screens;
 mod send;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::group::Group;
 use self::item::Item;
 use self::ratio::InvalidRatio;
-use super::provider::Provider;
+use super::limits::Limited;
 use super::stage::{Parts, Pause};
 use crate::queue::{PushConsumer, PushDelivery, PushLane, QueueError};
 use crate::telemetry::metrics::{self, ConsumeResult, ConsumedQueue, DeadReason};
@@ -24,22 +28,33 @@ use crate::telemetry::metrics::{self, ConsumeResult, ConsumedQueue, DeadReason};
 /// Jobs that are looked at together, and how many such groups at a time.
 const JOBS_A_GROUP: usize = 32;
 const LOOKS: usize = 4;
+/// How long the answers of the last requests may take to be settled when the consumer was lost.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// When groups end before they are done.
+#[derive(Clone)]
+struct Bounds {
+    /// Makes no new request: the stage stops, or the connection to the queue was lost and somebody else gets the jobs.
+    leave: CancellationToken,
+    /// The stage stops: what is not safe at the first attempt comes again.
+    stop: CancellationToken,
+}
 
 /// One provider's lane.
 pub struct Lane {
     lane: PushLane,
-    provider: Arc<dyn Provider>,
+    provider: Arc<Limited>,
     parts: Arc<Parts>,
     invalid: InvalidRatio,
 }
 
 impl Lane {
-    pub fn new(lane: PushLane, provider: Arc<dyn Provider>, parts: Arc<Parts>) -> Self {
+    pub fn new(lane: PushLane, provider: Arc<Limited>, parts: Arc<Parts>) -> Self {
         let invalid = InvalidRatio::new(parts.settings.max_invalid_ratio);
         Self { lane, provider, parts, invalid }
     }
 
-    /// Delivers until `stop`, then finishes what is under way.
+    /// Delivers until `stop`, then finishes the requests that were made; what waits for its turn stays in the queue.
     pub async fn run(self, stop: CancellationToken) {
         let lane = Arc::new(self);
         let mut pause = Pause::default();
@@ -64,18 +79,47 @@ impl Lane {
         u16::try_from(self.parts.settings.concurrency + JOBS_A_GROUP).unwrap_or(u16::MAX)
     }
 
-    /// Each job is acknowledged by itself, so that one whose answer is slow holds up no other.
+    /// Works until `stop`, or until the consumer is lost, and then finishes what is under way. Requests that were made are not broken off
+    /// with the consumer: the provider may have taken them, and whoever gets their jobs next would make them again.
     async fn consume(
         self: &Arc<Self>,
         consumer: &mut dyn PushConsumer,
         stop: &CancellationToken,
     ) -> Result<(), QueueError> {
-        let looks = Arc::new(Semaphore::new(LOOKS));
+        let bounds = Bounds { leave: stop.child_token(), stop: stop.clone() };
         let mut groups = JoinSet::new();
+        let ended = self.take(consumer, &bounds, &mut groups).await;
+        bounds.leave.cancel();
+        let finished = async {
+            while let Some(ended) = groups.join_next().await {
+                note(ended);
+            }
+        };
+        if tokio::time::timeout(self.parts.settings.request_timeout * 2 + SETTLED_WITHIN, finished)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                groups = groups.len(),
+                lane = self.lane.queue(),
+                "push.given_up: some may come twice"
+            );
+        }
+        ended
+    }
+
+    /// Each job is acknowledged by itself, so that one whose answer is slow holds up no other.
+    async fn take(
+        self: &Arc<Self>,
+        consumer: &mut dyn PushConsumer,
+        bounds: &Bounds,
+        groups: &mut JoinSet<()>,
+    ) -> Result<(), QueueError> {
+        let looks = Arc::new(Semaphore::new(LOOKS));
         // One message a job at most, and of jobs there are no more than are prefetched.
         let (done, mut finished) = mpsc::channel::<u64>(usize::from(self.prefetch()));
         loop {
-            let stopping = stop.is_cancelled();
+            let stopping = bounds.stop.is_cancelled();
             if stopping && groups.is_empty() && finished.is_empty() {
                 return Ok(());
             }
@@ -89,16 +133,11 @@ impl Lane {
                     let consumed = &self.parts.metrics.queues.consumed_messages_total;
                     consumed.get(self.queue_label(), ConsumeResult::Stored).inc_by(tags.len() as u64);
                 }
-                Some(ended) = groups.join_next(), if !groups.is_empty() => {
-                    // Not acknowledged: the next consumer gets its jobs.
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "push.group");
-                    }
-                }
-                () = stop.cancelled(), if !stopping => {}
+                Some(ended) = groups.join_next(), if !groups.is_empty() => note(ended),
+                () = bounds.stop.cancelled(), if !stopping => {}
                 (look, deliveries) = next(&looks, consumer), if !stopping => {
                     let group = Group { lane: Arc::clone(self), deliveries: deliveries?, done: done.clone() };
-                    groups.spawn(group.run(look, stop.clone()));
+                    groups.spawn(group.run(look, bounds.clone()));
                 }
             }
         }
@@ -128,6 +167,13 @@ impl Lane {
 
     fn provider_label(&self) -> metrics::Provider {
         super::providers::label(self.lane)
+    }
+}
+
+fn note(ended: Result<(), JoinError>) {
+    // Its jobs are not acknowledged: the next consumer gets them.
+    if let Err(error) = ended {
+        tracing::error!(%error, "push.group");
     }
 }
 

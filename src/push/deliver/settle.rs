@@ -9,8 +9,8 @@ use super::look::Ready;
 use super::{Item, Lane};
 use crate::model::{ConversationId, DeviceId, Seq, Timestamp, UserId};
 use crate::push::board::{self, ScreenKey};
-use crate::push::job::{Clear, Job};
 use crate::push::provider::{Delivery, Kind, Outcome};
+use crate::push::stage::Pause;
 use crate::queue::PushJob;
 use crate::store::{PushTrace, StoreError};
 use crate::telemetry::metrics::family::Label as _;
@@ -31,10 +31,11 @@ impl Lane {
     /// `false` when the stage stopped before everything that follows was safe.
     pub(super) async fn settle(&self, answers: &[Answered], stop: &CancellationToken) -> bool {
         let now = Timestamp::now();
-        self.note_delivered(answers).await;
-        let mut jobs = self.clears(answers, now).await;
+        let again: Vec<Option<Timestamp>> = answers.iter().map(|one| self.again_at(one, now)).collect();
+        self.note(answers, &again).await;
+        let Some(mut jobs) = self.clears(answers, now, stop).await else { return false };
         let (mut traces, mut all) = (Vec::new(), true);
-        for answered in answers {
+        for (answered, again) in answers.iter().zip(again) {
             let Answered { ready, delivery } = answered;
             let item = &ready.item;
             self.count(answered, now);
@@ -46,17 +47,17 @@ impl Lane {
                     tracing::error!(reason, app_id = ready.device.app_id, "push.quarantine");
                     self.quarantine(ready, now).await;
                 }
-                Outcome::Retry { after, reason } => {
-                    let due = now.plus(after.unwrap_or_else(|| self.backoff(item.attempts())));
-                    if due.since(item.since()) >= self.parts.settings.patience.expiry {
-                        tracing::warn!(reason, attempts = item.attempts() + 1, "push.expired");
-                        self.parts.metrics.push.push_decisions_total.get(PushDecision::Expired).inc();
-                        decision = PushDecision::Expired.value();
-                    } else {
+                Outcome::Retry { reason, .. } => match again {
+                    Some(due) => {
                         jobs.push(item.job(item.attempts() + 1).to(self.lane, Some(due)));
                         decision = "waiting";
                     }
-                }
+                    None => {
+                        tracing::warn!(reason, attempts = item.attempts() + 1, "push.expired");
+                        self.parts.metrics.push.push_decisions_total.get(PushDecision::Expired).inc();
+                        decision = PushDecision::Expired.value();
+                    }
+                },
                 Outcome::Rejected { reason } => {
                     tracing::error!(reason, lane = self.lane.queue(), "push.rejected");
                     let payload = item.job(item.attempts() + 1).encode();
@@ -71,22 +72,34 @@ impl Lane {
         all
     }
 
-    /// Notes what phones show now, so that a job that comes again shows nothing a second time.
-    async fn note_delivered(&self, answers: &[Answered]) {
-        let mut by_screen: BTreeMap<ScreenKey, Vec<&Ready>> = BTreeMap::new();
-        for Answered { ready, delivery } in answers {
-            if delivery.outcome == Outcome::Delivered && !ready.tells.is_empty() {
-                by_screen.entry(ready.item.screen()).or_default().push(ready);
+    /// When it is tried again; `None` when it is settled.
+    fn again_at(&self, answered: &Answered, now: Timestamp) -> Option<Timestamp> {
+        let item = &answered.ready.item;
+        let Outcome::Retry { after, .. } = &answered.delivery.outcome else { return None };
+        let due = now.plus(after.unwrap_or_else(|| self.backoff(item.attempts())));
+        (due.since(item.since()) < self.parts.settings.patience.expiry).then_some(due)
+    }
+
+    /// Notes what phones show now, so that a job that comes again shows nothing a second time; and what rings for nothing any more.
+    async fn note(&self, answers: &[Answered], again: &[Option<Timestamp>]) {
+        let mut by_screen: BTreeMap<ScreenKey, Vec<&Answered>> = BTreeMap::new();
+        for (answered, again) in answers.iter().zip(again) {
+            if again.is_none() && !answered.ready.tells.is_empty() {
+                by_screen.entry(answered.ready.item.screen()).or_default().push(answered);
             }
         }
         let keys: Vec<ScreenKey> = by_screen.keys().cloned().collect();
         let noted = board::change(&*self.parts.board, &keys, |key, screens| {
-            for ready in by_screen.get(key).into_iter().flatten() {
+            for Answered { ready, delivery } in by_screen.get(key).into_iter().flatten() {
+                if delivery.outcome != Outcome::Delivered {
+                    ready.item.release(screens);
+                    continue;
+                }
                 let screen = screens.of(&ready.device.device_id);
                 match (&ready.item, &ready.notification.kind) {
                     (Item::Ring { notice, .. }, Kind::Alert(_)) => screen.took(notice.seq),
                     (Item::Ring { notice, .. }, Kind::Silent(_)) => screen.took_silently(notice.seq),
-                    (Item::Summary(_), _) => screen.took_summary(&ready.tells),
+                    (Item::Summary { .. }, _) => screen.took_summary(&ready.tells),
                     (Item::Clear(_), _) => {}
                 }
             }
@@ -118,35 +131,42 @@ impl Lane {
         }
     }
 
-    /// Clears what was read while it was on its way: its reader found no note of it, as it is written only now, and looked before.
-    async fn clears(&self, answers: &[Answered], now: Timestamp) -> Vec<PushJob> {
+    /// Clears what was read while it was on its way: its reader found no note of it, as it is written only now, and looked before. `None`
+    /// when the stage stops before it is known; then the job comes again and finds that it is shown.
+    async fn clears(
+        &self,
+        answers: &[Answered],
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> Option<Vec<PushJob>> {
         let shown = answers.iter().filter(|Answered { ready, delivery }| {
             let shows = matches!(ready.notification.kind, Kind::Alert(_)) && !ready.tells.is_empty();
             delivery.outcome == Outcome::Delivered && shows
         });
         let shown: Vec<&Ready> = shown.map(|answered| &answered.ready).collect();
         if shown.is_empty() {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let of: Vec<(ConversationId, UserId)> = shown
             .iter()
             .map(|ready| (ready.item.conversation_id(), ready.item.phone().user_id.clone()))
             .collect();
-        let read = match self.parts.store.read_seqs(&of).await {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::warn!(%error, "push.note: what was just read may stay on a phone");
-                return Vec::new();
+        let mut pause = Pause::default();
+        let read = loop {
+            match self.parts.store.read_seqs(&of).await {
+                Ok(read) => break read,
+                Err(error) => tracing::warn!(%error, "push.clears"),
+            }
+            if !pause.wait(stop).await {
+                return None;
             }
         };
         let mut jobs = Vec::new();
         for (ready, read) in shown.into_iter().zip(read) {
             let Some(seq) = read.filter(|read| ready.tells.iter().any(|told| told <= read)) else { continue };
-            let (conversation_id, phone) = (ready.item.conversation_id(), ready.item.phone().clone());
-            let clear = Clear { conversation_id, seq, phone, since_ms: now.as_millis(), attempts: 0 };
-            jobs.push(Job::Clear(clear).to(self.lane, None));
+            jobs.push(ready.item.clear(seq, now).to(self.lane, None));
         }
-        jobs
+        Some(jobs)
     }
 
     fn count(&self, answered: &Answered, now: Timestamp) {

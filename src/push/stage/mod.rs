@@ -60,6 +60,8 @@ pub struct Settings {
     pub style: Style,
     pub max_invalid_ratio: f64,
     pub concurrency: usize,
+    /// How long a provider may take for one request.
+    pub request_timeout: Duration,
     pub retry_max: Duration,
 }
 

@@ -204,6 +204,10 @@ impl PushConsumer for EmbeddedPushConsumer {
             let mut next = None;
             if self.taken.is_empty() {
                 let room = most.min(self.prefetch.saturating_sub(self.held.len()));
+                if room == 0 {
+                    // Only an acknowledgement makes room, and it cannot come before this receive is given up.
+                    return std::future::pending().await;
+                }
                 next = jobs.take(self.lane, room, &mut self.taken);
             }
             if !self.taken.is_empty() {
@@ -271,5 +275,40 @@ impl Drop for EmbeddedPushConsumer {
         self.jobs.waiting[self.lane.index()].left(|id| self.held.contains_key(&id.unsigned_abs()));
         let left = self.taken.drain(..).chain(self.held.drain().map(|(_, place)| place));
         self.jobs.put_back(self.lane, left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use super::*;
+    use crate::queue::{Partitions, embedded};
+
+    #[tokio::test]
+    async fn a_consumer_without_room_waits_for_it_and_does_not_look_again_and_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let partitions = Partitions::new(NonZeroU16::MIN);
+        let queue = embedded::open(folder.path(), partitions, 100).unwrap();
+        let job = |text: &'static str| PushJob {
+            lane: PushLane::Log,
+            due: None,
+            payload: Bytes::from_static(text.as_bytes()),
+        };
+        queue.put(vec![job("held"), job("next")]).await.unwrap();
+        let mut consumer = queue.consume_push(PushLane::Log, 1).await.unwrap();
+        let held = consumer.receive(10).await.unwrap();
+        let mut polls = 0;
+        let mut receive = consumer.receive(10);
+        let counted = std::future::poll_fn(|context| {
+            polls += 1;
+            receive.as_mut().poll(context)
+        });
+        // The quiet is what is looked at: in it there is nothing to wait for.
+        assert!(tokio::time::timeout(Duration::from_millis(200), counted).await.is_err());
+        drop(receive);
+        assert!(polls <= 2, "it looked {polls} times");
+        consumer.acknowledge(&[held[0].tag]).await.unwrap();
+        assert_eq!(consumer.receive(10).await.unwrap()[0].payload, "next");
     }
 }

@@ -49,7 +49,16 @@ pub fn take(session: &mut Session, desk: &mut Desk<'_>, bytes: &mut [u8]) -> Res
     result
 }
 
+/// How a `sync` begins. It is long and parsed properly anyway, so it is not scanned before.
+const SYNC: &[u8] = br#"{"type":"sync","#;
+
 fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
+    if payload.starts_with(SYNC) {
+        if resumed::take_sync(session, desk, payload) && !session.ready {
+            logged_in(session, desk);
+        }
+        return;
+    }
     let parsed;
     let wire = match Wire::scan(payload) {
         Some(wire) => wire,
@@ -70,8 +79,7 @@ fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
         b"receipt" => desk.tally.totals.receipts += 1,
         b"presence" => take_presence(desk, &wire),
         b"sync" => {
-            resumed::take_sync(session, desk, payload);
-            if wire.done && !session.ready {
+            if resumed::take_sync(session, desk, payload) && !session.ready {
                 logged_in(session, desk);
             }
         }

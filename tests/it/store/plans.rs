@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tidings::model::{ConversationId, Seq, UserId};
 use tidings::store::postgres::connect;
-use tidings::store::{Conversations, Log, PageOf, Span, Store};
+use tidings::store::{PageOf, Span, Store};
 
 use crate::support::postgres::Schema;
 

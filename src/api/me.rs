@@ -86,6 +86,7 @@ pub async fn change(
     };
     let profile = api.gateway.store.change_profile(&caller.user_id, &change).await?;
     let profile = profile.ok_or_else(no_user)?;
+    api.gateway.profile_changed();
     let push = match wishes {
         Some(wishes) => api.change_push_wishes(&caller.user_id, wishes).await?,
         None => api.push_wishes(&caller.user_id).await?,

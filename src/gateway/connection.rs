@@ -204,6 +204,8 @@ impl Driver<'_> {
     }
 
     async fn finish(&mut self) {
+        // Given up now and not after the last words: a login may be reading what others wait for.
+        self.work = None;
         let (metrics, limit) = (&self.gateway.metrics.gateway, self.gateway.settings.gateway.close_timeout);
         Box::pin(self.writer.finish(self.socket, self.session.encoding, metrics, limit)).await;
     }

@@ -55,6 +55,8 @@ impl Gateway {
     /// A subscription stands: everything is registered under its id, and after a loss clients are told.
     async fn begin(&self, gateway: GatewayId, first: bool) {
         self.routes.move_to(gateway).await;
+        // Of what happened in between nothing came here.
+        self.shelves.forget_all();
         let watched = self.watchers.all();
         if !watched.is_empty()
             && let Err(error) = self.fanout.watch(gateway, &watched).await
@@ -110,8 +112,15 @@ impl Gateway {
                 EventBody::Outcome { session, client_id, conversation_id, result } => {
                     self.outcome(&event.target, session, client_id, conversation_id, result);
                 }
-                EventBody::Resync { reason } => self.resync(&reason, ResyncReason::FanOutSkipped),
+                EventBody::Resync { reason } => {
+                    self.shelves.forget_all();
+                    self.resync(&reason, ResyncReason::FanOutSkipped);
+                }
                 EventBody::Expelled { deactivated, session } => {
+                    if deactivated {
+                        // Perhaps erased, with the texts.
+                        self.shelves.forget_all();
+                    }
                     self.expel(&event.target, deactivated, session);
                 }
                 EventBody::Forget => self.forget(&event.target),
@@ -131,6 +140,8 @@ impl Gateway {
                 }
             }
             Target::Group(group, also) => {
+                // A text or a receipt moves a position. Before anybody gets it: who logs in now either gets it too or reads again.
+                self.shelves.forget(*group);
                 if let Some(stamp) = to.stamp
                     && !self.know_members(*group, stamp.members_seq).await
                 {
@@ -195,6 +206,7 @@ impl Gateway {
     /// A conversation was made, changed, or users came or went: their sockets get it as they see it now.
     async fn conversation_changed(&self, target: &Target, stamp: Stamp, removed: bool) {
         let id = stamp.conversation_id;
+        self.shelves.forget(id);
         let users = match target {
             Target::Users(users) => users.clone(),
             Target::Group(group, _) => {
@@ -235,6 +247,7 @@ impl Gateway {
         for user in users {
             opened.extend(self.registry.join(user, &[membership]));
         }
+        self.shelves.forget_each(&opened);
         self.routes.groups(opened).await;
     }
 

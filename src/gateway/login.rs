@@ -10,10 +10,11 @@ use super::coalesce::Coalescer;
 use super::session::{Problem, Session};
 use crate::auth::{AckScope, Claims, TokenError};
 use crate::model::{
-    Admission, Conversation, ConversationId, Denial, Membership, Seq, SessionId, Timestamp, UserId,
+    Admission, Conversation, ConversationId, Denial, Entry, Member, Membership, Seq, SessionId, Timestamp,
+    UserId,
 };
 use crate::protocol::{CloseCode, ErrorCode, Reconnect, Ref, ServerFrame, Welcome};
-use crate::store::{PageOf, Store};
+use crate::store::{PageOf, Span, Store};
 
 /// Sockets in one look-up.
 const TOGETHER: usize = 256;
@@ -23,6 +24,8 @@ pub struct Logins {
     admissions: Coalescer<Admission, Result<(), Denial>>,
     groups: Coalescer<UserId, Vec<Membership>>,
     pages: Coalescer<PageOf, Vec<Conversation>>,
+    members: Coalescer<ConversationId, Vec<Member>>,
+    spans: Coalescer<Span, Vec<Entry>>,
 }
 
 /// Somebody whose token is good and who may come in.
@@ -75,6 +78,7 @@ impl Rejected {
 impl Logins {
     pub fn new(store: &Arc<dyn Store>) -> Self {
         let (one, two, three) = (Arc::clone(store), Arc::clone(store), Arc::clone(store));
+        let (four, five) = (Arc::clone(store), Arc::clone(store));
         Self {
             admissions: Coalescer::new(move |asked: Vec<Admission>| {
                 let store = Arc::clone(&one);
@@ -86,14 +90,31 @@ impl Logins {
             }),
             pages: Coalescer::new(move |pages: Vec<PageOf>| {
                 let store = Arc::clone(&three);
-                async move { store.conversations_of(&pages).await }
+                async move { store.pages_of(&pages).await }
+            }),
+            members: Coalescer::new(move |groups: Vec<ConversationId>| {
+                let store = Arc::clone(&four);
+                async move { store.shown_members(&groups).await }
+            }),
+            spans: Coalescer::new(move |spans: Vec<Span>| {
+                let store = Arc::clone(&five);
+                async move { store.spans(&spans).await }
             }),
         }
     }
 
-    /// A page of a user's conversations.
+    /// A page of a user's conversations, groups without their members.
     pub async fn page(&self, page: PageOf) -> Result<Vec<Conversation>, Problem> {
         self.pages.get(page).await.map_err(|error| look_up_failed(&error))
+    }
+
+    /// The members that a group is shown with.
+    pub async fn members(&self, group: ConversationId) -> Result<Vec<Member>, Problem> {
+        self.members.get(group).await.map_err(|error| look_up_failed(&error))
+    }
+
+    pub async fn span(&self, span: Span) -> Result<Vec<Entry>, Problem> {
+        self.spans.get(span).await.map_err(|error| look_up_failed(&error))
     }
 }
 
@@ -231,7 +252,8 @@ impl Gateway {
         let memberships = self.logins.groups.get(session.user_id.clone()).await;
         let memberships = memberships.map_err(|error| look_up_failed(&error))?;
         if !memberships.is_empty() {
-            self.registry.join(&session.user_id, &memberships);
+            let opened = self.registry.join(&session.user_id, &memberships);
+            self.shelves.forget_each(&opened);
             self.routes.groups(memberships.iter().map(|group| group.conversation_id).collect()).await;
         }
         self.sync(session, reference, cursors).await

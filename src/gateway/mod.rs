@@ -25,6 +25,7 @@ mod meters;
 mod opening;
 pub mod outbox;
 mod pace;
+mod packing;
 mod positions;
 mod probe;
 pub mod rates;
@@ -32,6 +33,7 @@ pub mod registry;
 mod requests;
 mod routes;
 pub mod session;
+mod shelf;
 mod sync;
 mod turns;
 mod watchers;
@@ -58,6 +60,7 @@ use self::rates::UserRates;
 use self::registry::Registry;
 use self::requests::Requests;
 use self::routes::Routes;
+use self::shelf::Shelves;
 use self::turns::Turns;
 use self::watchers::Watchers;
 use crate::auth::Verifier;
@@ -122,6 +125,7 @@ pub struct Inner {
     answers: Answers,
     requests: Requests,
     logins: Logins,
+    shelves: Arc<Shelves>,
     turns: Turns,
     ephemeral: Ephemeral,
     paces: Paces,
@@ -146,11 +150,13 @@ impl Gateway {
     pub fn start(parts: Parts, stop: &CancellationToken) -> Self {
         let Parts { settings, queue, store, fanout, pushing, verifier, partitions, metrics } = parts;
         let registry = Arc::new(Registry::default());
+        let shelves = Arc::new(Shelves::default());
         let gateway = Self(Arc::new(Inner {
             access: Access::new(Arc::clone(&store), settings.gateway.conversation_cache),
-            routes: Routes::start(Arc::clone(&registry), Arc::clone(&fanout)),
+            routes: Routes::start(Arc::clone(&registry), Arc::clone(&shelves), Arc::clone(&fanout)),
             ingress: Ingress::start(&queue, partitions, settings.ingress.clone(), &metrics),
             logins: Logins::new(&store),
+            shelves,
             ephemeral: Ephemeral::start(Arc::clone(&fanout)),
             watchers: Watchers::default(),
             positions: Positions::default(),
@@ -183,6 +189,11 @@ impl Gateway {
     /// When an entry came here from the fan-out, of the last ones that did.
     pub fn came_at(&self, id: ConversationId, seq: Seq) -> Option<Timestamp> {
         self.journal.came_at(id, seq)
+    }
+
+    /// A name or a picture changed, of which no event tells.
+    pub fn profile_changed(&self) {
+        self.shelves.forget_all();
     }
 
     /// A request whose answer comes by the fan-out; `None` while the gateway hears nothing.

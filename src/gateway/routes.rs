@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::registry::Registry;
+use super::shelf::Shelves;
 use crate::fanout::{Fanout, FanoutError};
 use crate::model::{ConversationId, Event, EventBody, GatewayId, Status, Target, UserId};
 use crate::protocol::{PresenceFrame, Resync, ServerFrame, encode};
@@ -44,10 +45,11 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Routes {
-    pub fn start(registry: Arc<Registry>, fanout: Arc<dyn Fanout>) -> Self {
+    pub fn start(registry: Arc<Registry>, shelves: Arc<Shelves>, fanout: Arc<dyn Fanout>) -> Self {
         let (changes, inbox) = mpsc::channel(WAITING);
         let keeper = Keeper {
             registry,
+            shelves,
             fanout,
             gateway: None,
             users: HashSet::new(),
@@ -90,6 +92,7 @@ impl Routes {
 
 struct Keeper {
     registry: Arc<Registry>,
+    shelves: Arc<Shelves>,
     fanout: Arc<dyn Fanout>,
     gateway: Option<GatewayId>,
     /// What the fan-out knows.
@@ -243,7 +246,10 @@ impl Keeper {
     fn resync(&self, key: &Key) {
         let users = match key {
             Key::User(user) => vec![user.clone()],
-            Key::Group(group) => self.registry.members_here(*group),
+            Key::Group(group) => {
+                self.shelves.forget(*group);
+                self.registry.members_here(*group)
+            }
         };
         let json = encode(&ServerFrame::Resync(Resync { reason: "the route was registered late" }));
         for user in users {

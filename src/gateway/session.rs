@@ -121,6 +121,15 @@ impl Session {
         self.outbox.answer(self.encoding.from_json(&encode(frame)));
     }
 
+    /// Answers with a frame that is JSON already.
+    pub fn answer_json(&self, json: Bytes) {
+        let frame = match self.encoding {
+            Encoding::Json => json,
+            Encoding::MessagePack => self.encoding.from_json(&json),
+        };
+        self.outbox.answer(frame);
+    }
+
     /// Answers with a frame that may leave together with the next one; see [`super::late`].
     pub fn answer_later(&self, frame: &impl Serialize) -> bool {
         self.outbox.answer_later(self.encoding.from_json(&encode(frame)))

@@ -1,28 +1,25 @@
 //! Synchronising a client: every conversation of its user, and what is missing after its cursors.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use futures_util::future::try_join_all;
 use serde_json::value::RawValue;
 
 use super::Gateway;
+use super::packing::Packing;
 use super::session::{Problem, Session};
-use super::turns::Turn;
-use crate::model::{Conversation, ConversationId, ConversationKind, Entry, Membership, Seq};
-use crate::protocol::{MAX_SERVER_FRAME, Message, Ref, ServerFrame, SyncFrame, SyncItem, encode_part};
+use super::shelf::{Messages, Missing};
+use crate::model::{Conversation, ConversationId, ConversationKind, Entry, Membership, Seq, ShownMembers};
+use crate::protocol::{MAX_SERVER_FRAME, Message, Ref, Shown, SyncItem, encode_part};
 use crate::store::{PageOf, Span};
 
 /// Conversations that are read at a time.
 const PAGE: usize = 200;
 /// Conversations whose missing messages are in memory at a time, up to 100 of 24 KiB each.
-const SPANS: usize = 20;
+const AT_ONCE: usize = 20;
 /// Messages of one conversation in a sync; the client asks for the rest.
 const MESSAGES: usize = 100;
-/// A frame of a sync is begun anew past so many bytes. The WebSocket library keeps a buffer as long as the longest frame for as long as
-/// the socket lives, so one frame with all that a login brings would cost each socket that much memory.
-const FRAME: usize = 16 * 1024;
-/// Room for what stands around the items of a frame.
-const ENVELOPE: usize = 512;
 /// Bytes of messages of one conversation, so that an item fits into a frame beside its up to 100 members.
 const ITEM_BUDGET: usize = MAX_SERVER_FRAME / 2;
 
@@ -36,27 +33,19 @@ impl Gateway {
     ) -> Result<(), Problem> {
         let mut covered: HashMap<ConversationId, Seq> = HashMap::new();
         let turn = self.turns.wait().await;
-        let mut frames = Frames { session, reference, turn, items: Vec::new(), bytes: ENVELOPE };
+        let visit = self.shelves.visit();
+        let mut packing = Packing::new(session, reference, turn);
         let mut after = None;
         loop {
             let page = PageOf { user_id: session.user_id.clone(), after, limit: PAGE };
             let conversations = self.logins.page(page).await?;
             self.join_missed(session, &conversations).await;
-            let behind: Vec<Span> = behind(session, &conversations, &cursors).collect();
-            let mut behind = behind.chunks(SPANS);
-            let mut missing: HashMap<ConversationId, Vec<Entry>> = HashMap::new();
-            for conversation in &conversations {
-                let cursor = cursors.remove(&conversation.id);
-                if cursor.is_some_and(|cursor| cursor < conversation.last_seq)
-                    && !missing.contains_key(&conversation.id)
-                    && let Some(spans) = behind.next()
-                {
-                    let entries = self.store.spans(spans).await?;
-                    missing = spans.iter().map(|span| span.conversation_id).zip(entries).collect();
+            for some in conversations.chunks(AT_ONCE) {
+                let asked = some.iter().map(|one| self.synced(session, one, cursors.remove(&one.id)));
+                for (conversation, parts) in some.iter().zip(try_join_all(asked.collect::<Vec<_>>()).await?) {
+                    covered.insert(conversation.id, conversation.last_seq);
+                    packing.put(&parts.item(conversation)).await;
                 }
-                covered.insert(conversation.id, conversation.last_seq);
-                let entries = missing.get(&conversation.id).map_or(&[][..], Vec::as_slice);
-                frames.put(&present(conversation, entries)).await;
             }
             after = conversations.last().map(|conversation| conversation.id);
             if conversations.len() < PAGE {
@@ -64,16 +53,62 @@ impl Gateway {
             }
         }
         for id in cursors.into_keys() {
-            frames.put(&encode_part(&SyncItem::removed(id))).await;
+            packing.put(&SyncItem::removed(id)).await;
         }
-        frames.write(true);
+        packing.finish();
+        drop(visit);
         let covers = |stamp: &crate::model::Stamp| {
             stamp.seq > Seq::ZERO
                 && covered.get(&stamp.conversation_id).is_some_and(|last_seq| stamp.seq <= *last_seq)
         };
         session.outbox.release(covers);
-        frames.turn.taken(session.outbox.emptied()).await;
+        packing.taken().await;
         Ok(())
+    }
+
+    /// What of a conversation goes to its member who has it up to `cursor`.
+    async fn synced(
+        &self,
+        session: &Session,
+        conversation: &Conversation,
+        cursor: Option<Seq>,
+    ) -> Result<Parts, Problem> {
+        let (members, messages) =
+            tokio::try_join!(self.members_of(conversation), self.missing_in(session, conversation, cursor),)?;
+        Ok(Parts { members, messages })
+    }
+
+    async fn members_of(&self, conversation: &Conversation) -> Result<Arc<Box<RawValue>>, Problem> {
+        if conversation.kind == ConversationKind::Direct {
+            return Ok(Arc::new(encode_part(&ShownMembers(&conversation.members))));
+        }
+        let read = async || {
+            let members = self.logins.members(conversation.id).await?;
+            Ok(encode_part(&ShownMembers(&members)))
+        };
+        self.shelves.members.get(conversation.id, conversation.last_seq, read).await
+    }
+
+    /// The oldest entries after the member's cursor, when some are missing.
+    async fn missing_in(
+        &self,
+        session: &Session,
+        conversation: &Conversation,
+        cursor: Option<Seq>,
+    ) -> Result<Option<Arc<Messages>>, Problem> {
+        let (id, up_to) = (conversation.id, conversation.last_seq);
+        let Some(after) = cursor.filter(|cursor| *cursor < up_to) else { return Ok(None) };
+        let read = async || {
+            let user_id = session.user_id.clone();
+            let span = Span { conversation_id: id, user_id, after, up_to, limit: MESSAGES };
+            let entries = self.logins.span(span).await?;
+            Ok(messages_of(&entries, up_to))
+        };
+        if conversation.kind == ConversationKind::Direct {
+            return read().await.map(|messages| Some(Arc::new(messages)));
+        }
+        let missing = Missing { conversation_id: id, after, up_to, first_seq: conversation.first_seq };
+        self.shelves.messages.get(missing, up_to, read).await.map(Some)
     }
 }
 
@@ -88,35 +123,37 @@ impl Gateway {
             .map(|one| Membership { conversation_id: one.id, members_seq: Seq::ZERO })
             .collect();
         if !missed.is_empty() {
-            self.routes.groups(self.registry.join(&session.user_id, &missed)).await;
+            let opened = self.registry.join(&session.user_id, &missed);
+            self.shelves.forget_each(&opened);
+            self.routes.groups(opened).await;
         }
     }
 }
 
-/// The oldest entries after the client's cursors, of those conversations where some are missing.
-fn behind<'a>(
-    session: &'a Session,
-    conversations: &'a [Conversation],
-    cursors: &'a HashMap<ConversationId, Seq>,
-) -> impl Iterator<Item = Span> + 'a {
-    conversations.iter().filter_map(|conversation| {
-        let after = *cursors.get(&conversation.id)?;
-        (after < conversation.last_seq).then(|| Span {
-            conversation_id: conversation.id,
-            user_id: session.user_id.clone(),
-            after,
-            up_to: conversation.last_seq,
-            limit: MESSAGES,
-        })
-    })
+static NOTHING: LazyLock<Box<RawValue>> = LazyLock::new(|| encode_part(&[(); 0]));
+
+/// What is the same for many members of a conversation, encoded.
+struct Parts {
+    members: Arc<Box<RawValue>>,
+    messages: Option<Arc<Messages>>,
 }
 
-/// A conversation with its missing entries, as many as fit.
-fn present(conversation: &Conversation, entries: &[Entry]) -> Box<RawValue> {
+impl Parts {
+    fn item<'a>(&'a self, conversation: &'a Conversation) -> SyncItem<'a> {
+        let messages = self.messages.as_deref();
+        SyncItem::Present {
+            conversation: Shown::new(conversation, &self.members),
+            messages: messages.map_or(&**NOTHING, |messages| &*messages.json),
+            limited: messages.is_some_and(|messages| messages.limited),
+        }
+    }
+}
+
+/// The missing entries up to a seq, as many as fit.
+fn messages_of(entries: &[Entry], up_to: Seq) -> Messages {
     let (messages, cut) = fitting(entries.iter(), ITEM_BUDGET);
     let reached = entries.get(..messages.len()).and_then(<[Entry]>::last).map(|entry| entry.seq);
-    let limited = cut || reached.is_some_and(|seq| seq < conversation.last_seq);
-    encode_part(&SyncItem::Present { conversation, messages: &messages, limited })
+    Messages { json: encode_part(&messages), limited: cut || reached.is_some_and(|seq| seq < up_to) }
 }
 
 /// Encodes entries until `budget` bytes are reached; whether some were left out. The first always fits: an entry is far smaller.
@@ -135,36 +172,4 @@ pub(super) fn fitting<'a>(
         messages.push(message);
     }
     (messages, false)
-}
-
-/// Gathers items into frames that are short enough.
-struct Frames<'a> {
-    session: &'a Session,
-    reference: Option<&'a Ref>,
-    turn: Turn<'a>,
-    items: Vec<Box<RawValue>>,
-    bytes: usize,
-}
-
-impl Frames<'_> {
-    /// A frame that is full goes out before the next is begun.
-    async fn put(&mut self, item: &RawValue) {
-        let bytes = item.get().len() + 1;
-        if self.bytes + bytes > FRAME && !self.items.is_empty() {
-            self.write(false);
-            self.turn.taken(self.session.outbox.emptied()).await;
-        }
-        self.bytes += bytes;
-        self.items.push(item.to_owned());
-    }
-
-    fn write(&mut self, done: bool) {
-        self.session.answer(&ServerFrame::Sync(SyncFrame {
-            reference: self.reference.map(|text| &**text),
-            conversations: &self.items,
-            done,
-        }));
-        self.items.clear();
-        self.bytes = ENVELOPE;
-    }
 }

@@ -112,16 +112,25 @@ pub struct Conversation {
 /// Bytes of the members that a conversation is shown with.
 const SHOWN_BYTES: usize = 56 * 1024;
 
+/// Members as a conversation is shown with them.
+pub struct ShownMembers<'a>(pub &'a [Member]);
+
+impl Serialize for ShownMembers<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = 0;
+        let fitting = self.0.iter().take_while(|member| {
+            let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+            let texts = length(&member.display_name) + length(&member.avatar_url);
+            // Some 120 for the names of the fields and the numbers.
+            bytes += 120 + member.user_id.as_str().len() + texts;
+            bytes <= SHOWN_BYTES
+        });
+        serializer.collect_seq(fitting)
+    }
+}
+
 fn shown<S: serde::Serializer>(members: &[Member], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut bytes = 0;
-    let fitting = members.iter().take_while(|member| {
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let texts = length(&member.display_name) + length(&member.avatar_url);
-        // Some 120 for the names of the fields and the numbers.
-        bytes += 120 + member.user_id.as_str().len() + texts;
-        bytes <= SHOWN_BYTES
-    });
-    serializer.collect_seq(fitting)
+    ShownMembers(members).serialize(serializer)
 }
 
 /// One group of a user, as little as routing needs.

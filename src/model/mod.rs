@@ -8,7 +8,9 @@ mod ids;
 mod time;
 mod user;
 
-pub use conversation::{Conversation, ConversationKind, Member, Membership, Notify, Role, View};
+pub use conversation::{
+    Conversation, ConversationKind, Member, Membership, Notify, Role, ShownMembers, View,
+};
 pub use device::{Device, Environment, Platform};
 pub use entry::{Body, Entry, EntryKind, NewEntry, Origin, PushOverride, Reaction};
 pub use event::{Event, EventBody, Refusal, Stamp, Target};

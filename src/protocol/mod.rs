@@ -8,6 +8,7 @@ mod code;
 mod encoding;
 mod message;
 mod server;
+mod shown;
 
 pub use client::{
     Ack, Auth, BadFrame, ClientFrame, Delete, Edit, Hello, HistoryRequest, PresenceRequest, React, Read, Ref,
@@ -21,3 +22,4 @@ pub use server::{
     Accepted, ConversationFrame, ErrorFrame, HistoryFrame, MAX_SERVER_FRAME, Pong, PresenceFrame, Receipt,
     Reconnect, Resync, ServerFrame, SyncFrame, SyncItem, Typing, Welcome, encode, encode_part,
 };
+pub use shown::Shown;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::ErrorCode;
+use super::{ErrorCode, Shown};
 use crate::model::{ClientId, Conversation, ConversationId, Presence, Seq, SessionId, Timestamp, UserId};
 
 /// The longest frame that the server sends, in bytes.
@@ -65,10 +65,11 @@ pub struct SyncFrame<'a> {
 #[serde(untagged)]
 pub enum SyncItem<'a> {
     Present {
-        conversation: &'a Conversation,
+        #[schema(value_type = Conversation)]
+        conversation: Shown<'a>,
         /// Oldest first.
         #[schema(value_type = Vec<super::Message<'a>>)]
-        messages: &'a [Box<RawValue>],
+        messages: &'a RawValue,
         limited: bool,
     },
     /// Not, or not any more, a conversation of this user.

@@ -71,6 +71,12 @@ pub trait Conversations {
     /// A page of each user's conversations as they see them, by rising conversation id, in the order of `pages`.
     async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError>;
 
+    /// As [`Self::conversations_of`], but groups and channels come without members: those who log in together share them, and ask once.
+    async fn pages_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError>;
+
+    /// The members that each of these groups and channels is shown with, by rising user id, in the order of `ids`; none where there is none.
+    async fn shown_members(&self, ids: &[ConversationId]) -> Result<Vec<Vec<Member>>, StoreError>;
+
     /// One conversation as each of `users` sees it, in their order; `None` for those who are not members.
     async fn conversation_for(
         &self,

@@ -49,7 +49,14 @@ pub fn take(session: &mut Session, desk: &mut Desk<'_>, bytes: &mut [u8]) -> Res
     result
 }
 
+/// How a `sync` begins. It is long and parsed properly anyway, so it is not scanned before.
+const SYNC: &[u8] = br#"{"type":"sync","#;
+
 fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
+    if payload.starts_with(SYNC) {
+        take_sync(session, desk, payload);
+        return;
+    }
     let parsed;
     let wire = match Wire::scan(payload) {
         Some(wire) => wire,
@@ -69,12 +76,7 @@ fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
         b"accepted" => take_accepted(session, desk, &wire),
         b"receipt" => desk.tally.totals.receipts += 1,
         b"presence" => take_presence(desk, &wire),
-        b"sync" => {
-            resumed::take_sync(session, desk, payload);
-            if wire.done && !session.ready {
-                logged_in(session, desk);
-            }
-        }
+        b"sync" => take_sync(session, desk, payload),
         b"history" => resumed::take_history(session, desk, payload),
         b"resync" => {
             desk.tally.totals.resyncs += 1;
@@ -86,6 +88,12 @@ fn take_text(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
         }
         b"error" => take_error(session, desk, &wire),
         _ => {}
+    }
+}
+
+fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
+    if resumed::take_sync(session, desk, payload) && !session.ready {
+        logged_in(session, desk);
     }
 }
 

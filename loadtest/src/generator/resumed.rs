@@ -14,6 +14,8 @@ use super::session::Session;
 struct Sync {
     #[serde(default)]
     conversations: Vec<Synced>,
+    #[serde(default)]
+    done: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,10 +72,11 @@ impl Stored {
     }
 }
 
-pub fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
+/// Answers whether it was the last frame of a sync.
+pub fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) -> bool {
     let Ok(sync) = serde_json::from_slice::<Sync>(payload) else {
         *desk.tally.totals.errors.entry("unreadable sync".into()).or_default() += 1;
-        return;
+        return false;
     };
     for synced in sync.conversations {
         let id = synced.conversation.id;
@@ -94,6 +97,7 @@ pub fn take_sync(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {
             ask(session, desk, id, cursor);
         }
     }
+    sync.done
 }
 
 pub fn take_history(session: &mut Session, desk: &mut Desk<'_>, payload: &[u8]) {

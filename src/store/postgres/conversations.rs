@@ -25,12 +25,15 @@ SELECT i.place, c.kind, c.members_seq,
 FROM unnest($1::uuid[]) WITH ORDINALITY AS i (id, place)
 JOIN conversations c ON c.id = i.id";
 
+/// Each user's groups by their index: the fence (`OFFSET 0`) keeps the planner, who first sees empty tables, from reading all groups of
+/// everybody for each call.
 const GROUPS_OF: &str = "
-SELECT i.place, m.conversation_id, c.members_seq
+SELECT i.place, m.conversation_id, m.members_seq
 FROM unnest($1::text[]) WITH ORDINALITY AS i (user_id, place)
-JOIN members m ON m.user_id = i.user_id AND m.kind <> 0
-JOIN conversations c ON c.id = m.conversation_id
-ORDER BY i.place, m.conversation_id";
+CROSS JOIN LATERAL (
+    SELECT m.conversation_id, (SELECT c.members_seq FROM conversations c WHERE c.id = m.conversation_id) AS members_seq
+    FROM members m WHERE m.user_id = i.user_id AND m.kind <> 0 OFFSET 0
+) AS m";
 
 const MEMBERS: &str = "
 SELECT p.user_id, p.role, u.display_name, u.avatar_url, p.read_seq, p.delivered_seq
@@ -81,7 +84,17 @@ impl Conversations for PostgresStore {
     }
 
     async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
+        let mut found = self.read_pages(pages).await?;
+        self.show_members(&mut found).await?;
+        Ok(found)
+    }
+
+    async fn pages_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         Ok(self.read_pages(pages).await?)
+    }
+
+    async fn shown_members(&self, ids: &[ConversationId]) -> Result<Vec<Vec<Member>>, StoreError> {
+        Ok(self.read_shown(ids).await?)
     }
 
     async fn conversation_for(
@@ -207,6 +220,9 @@ impl PostgresStore {
                     members_seq: Seq::new(row.try_get("members_seq")?),
                 });
             }
+        }
+        for list in &mut groups {
+            list.sort_unstable_by_key(|group| group.conversation_id);
         }
         Ok(groups)
     }

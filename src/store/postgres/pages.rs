@@ -1,6 +1,6 @@
 //! Conversations as their members see them: what a login asks for, and thousands of logins at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -15,37 +15,38 @@ use crate::store::PageOf;
 /// Up to how many members a conversation rings for everything, when a member said nothing else.
 const RINGS_FOR_ALL: i64 = 100;
 
-/// One row for each conversation of each page; a direct one carries the other user. Behind them, with no place, up to 100
-/// members of each group among them, once however many pages show it.
+/// One row for each conversation of each page; a direct one carries the other user.
 const PAGES: &str = "
-WITH mine AS MATERIALIZED (
-    SELECT page.place, own.*, me.display_name AS my_name, me.avatar_url AS my_avatar
-    FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])
-        WITH ORDINALITY AS page (user_id, after, up_to, most, place)
-    JOIN users me ON me.id = page.user_id
-    CROSS JOIN LATERAL (
-        SELECT * FROM member_positions p
-        WHERE p.user_id = page.user_id AND p.conversation_id > page.after AND p.conversation_id <= page.up_to
-        ORDER BY p.conversation_id LIMIT page.most
-    ) AS own
-)
-SELECT mine.place, mine.conversation_id, mine.kind, mine.title, mine.created_at, mine.member_count, mine.last_seq,
-       mine.first_seq, mine.unread, mine.notify, mine.muted_until, mine.my_name, mine.my_avatar,
-       mine.role AS my_role, mine.read_seq AS my_read_seq, mine.delivered_seq AS my_delivered_seq,
+SELECT page.place, own.*, me.display_name AS my_name, me.avatar_url AS my_avatar,
        peer.user_id, peer.role, u.display_name, u.avatar_url,
-       greatest(peer.read_seq, mine.peer_sent_seq) AS read_seq,
-       greatest(peer.read_seq, mine.peer_sent_seq, peer.delivered_seq) AS delivered_seq
-FROM mine
-LEFT JOIN members peer ON peer.conversation_id = mine.conversation_id AND peer.user_id = mine.peer_id
-LEFT JOIN users u ON u.id = mine.peer_id
-UNION ALL
-SELECT NULL, shown.conversation_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-       member.user_id, member.role, u.display_name, u.avatar_url, member.read_seq, member.delivered_seq
-FROM (SELECT DISTINCT conversation_id FROM mine WHERE kind <> 0) AS shown
+       greatest(peer.read_seq, own.peer_sent_seq) AS read_seq,
+       greatest(peer.read_seq, own.peer_sent_seq, peer.delivered_seq) AS delivered_seq
+FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])
+    WITH ORDINALITY AS page (user_id, after, up_to, most, place)
+JOIN users me ON me.id = page.user_id
 CROSS JOIN LATERAL (
-    SELECT * FROM member_positions p WHERE p.conversation_id = shown.conversation_id ORDER BY p.user_id LIMIT 100
+    SELECT p.conversation_id, p.kind, p.title, p.created_at, p.member_count, p.last_seq, p.first_seq, p.unread, p.notify,
+           p.muted_until, p.role AS my_role, p.read_seq AS my_read_seq, p.delivered_seq AS my_delivered_seq,
+           p.peer_id, p.peer_sent_seq
+    FROM member_positions p
+    WHERE p.user_id = page.user_id AND p.conversation_id > page.after AND p.conversation_id <= page.up_to
+    ORDER BY p.conversation_id LIMIT page.most
+) AS own
+LEFT JOIN members peer ON peer.conversation_id = own.conversation_id AND peer.user_id = own.peer_id
+LEFT JOIN users u ON u.id = own.peer_id";
+
+/// Up to 100 members of each group. It asks for nothing but the conversation, so that the planner, who first sees empty tables, finds no
+/// other index than the primary key; and the fence (`OFFSET 0`) keeps it from reading all users.
+const SHOWN: &str = "
+SELECT shown.place, member.user_id, member.role, u.display_name, u.avatar_url, member.read_seq, member.delivered_seq
+FROM unnest($1::uuid[]) WITH ORDINALITY AS shown (conversation_id, place)
+CROSS JOIN LATERAL (
+    SELECT m.user_id, m.role, m.read_seq, greatest(m.read_seq, m.delivered_seq) AS delivered_seq
+    FROM members m WHERE m.conversation_id = shown.conversation_id ORDER BY m.user_id LIMIT 100
 ) AS member
-JOIN users u ON u.id = member.user_id";
+CROSS JOIN LATERAL (
+    SELECT u.display_name, u.avatar_url FROM users u WHERE u.id = member.user_id OFFSET 0
+) AS u";
 
 /// Which conversations of a user: those above `after` up to `up_to`, by rising id.
 struct Slice<'a> {
@@ -56,6 +57,7 @@ struct Slice<'a> {
 }
 
 impl PostgresStore {
+    /// Groups without their members.
     pub(super) async fn read_pages(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, Failure> {
         let slices: Vec<_> = pages
             .iter()
@@ -78,8 +80,41 @@ impl PostgresStore {
         let before = Uuid::from_u128(id.as_uuid().as_u128().saturating_sub(1));
         let slices: Vec<_> =
             users.iter().map(|user| Slice { user, after: before, up_to: id.as_uuid(), most: 1 }).collect();
-        let found = self.read_slices(&slices).await?;
+        let mut found = self.read_slices(&slices).await?;
+        self.show_members(&mut found).await?;
         Ok(found.into_iter().map(|mut page| page.pop()).collect())
+    }
+
+    /// Fills in the members of the groups, read once however many pages show them.
+    pub(super) async fn show_members(&self, pages: &mut [Vec<Conversation>]) -> Result<(), Failure> {
+        let groups = pages.iter().flatten().filter(|one| one.kind != ConversationKind::Direct);
+        let ids: Vec<ConversationId> =
+            groups.map(|one| one.id).collect::<BTreeSet<_>>().into_iter().collect();
+        let members: HashMap<_, _> = ids.iter().zip(self.read_shown(&ids).await?).collect();
+        for conversation in pages.iter_mut().flatten() {
+            if let Some(members) = members.get(&conversation.id) {
+                conversation.members.clone_from(members);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn read_shown(&self, ids: &[ConversationId]) -> Result<Vec<Vec<Member>>, Failure> {
+        let mut answer: Vec<Vec<Member>> = ids.iter().map(|_| Vec::new()).collect();
+        if ids.is_empty() {
+            return Ok(answer);
+        }
+        let uuids: Vec<Uuid> = ids.iter().map(ConversationId::as_uuid).collect();
+        let rows = self.session().await?.query(SHOWN, &[&uuids]).await?;
+        for row in &rows {
+            if let Some(members) = answer.get_mut(place(row)?) {
+                members.push(member(row)?);
+            }
+        }
+        for members in &mut answer {
+            members.sort_unstable_by(|one, other| one.user_id.cmp(&other.user_id));
+        }
+        Ok(answer)
     }
 
     async fn read_slices(&self, slices: &[Slice<'_>]) -> Result<Vec<Vec<Conversation>>, Failure> {
@@ -92,34 +127,20 @@ impl PostgresStore {
         let up_to: Vec<Uuid> = slices.iter().map(|slice| slice.up_to).collect();
         let most: Vec<i64> = slices.iter().map(|slice| slice.most).collect();
         let rows = self.session().await?.query(PAGES, &[&users, &after, &up_to, &most]).await?;
-        let mut groups: HashMap<Uuid, Vec<Member>> = HashMap::new();
         for row in &rows {
-            match row.try_get::<_, Option<i64>>("place")? {
-                None => groups.entry(row.try_get("conversation_id")?).or_default().push(member(row)?),
-                Some(_) => {
-                    let place = place(row)?;
-                    if let (Some(page), Some(slice)) = (answer.get_mut(place), slices.get(place)) {
-                        page.push(conversation(row, slice.user)?);
-                    }
-                }
+            let place = place(row)?;
+            if let (Some(page), Some(slice)) = (answer.get_mut(place), slices.get(place)) {
+                page.push(conversation(row, slice.user)?);
             }
-        }
-        for members in groups.values_mut() {
-            members.sort_unstable_by(|one, other| one.user_id.cmp(&other.user_id));
         }
         for page in &mut answer {
             page.sort_unstable_by_key(|conversation| conversation.id);
-            for conversation in page {
-                if let Some(members) = groups.get(&conversation.id.as_uuid()) {
-                    conversation.members.clone_from(members);
-                }
-            }
         }
         Ok(answer)
     }
 }
 
-/// A group's members are filled in later.
+/// A group comes without its members.
 fn conversation(row: &Row, user: &UserId) -> Result<Conversation, Failure> {
     let kind = conversation_kind(row.try_get("kind")?)?;
     let member_count: i64 = row.try_get("member_count")?;

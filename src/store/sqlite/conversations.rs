@@ -70,7 +70,26 @@ impl Conversations for SqliteStore {
     async fn conversations_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
         let pages = pages.to_vec();
         let touched = Touched::Users(pages.iter().map(|page| page.user_id.clone()).collect());
+        self.read_of(touched, move |connection| {
+            let mut found = seen::pages(connection, &pages)?;
+            seen::show_members(connection, &mut found)?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn pages_of(&self, pages: &[PageOf]) -> Result<Vec<Vec<Conversation>>, StoreError> {
+        let pages = pages.to_vec();
+        let touched = Touched::Users(pages.iter().map(|page| page.user_id.clone()).collect());
         self.read_of(touched, move |connection| seen::pages(connection, &pages)).await
+    }
+
+    async fn shown_members(&self, ids: &[ConversationId]) -> Result<Vec<Vec<Member>>, StoreError> {
+        let ids = ids.to_vec();
+        self.read_of(Touched::Conversations(ids.clone()), move |connection| {
+            ids.iter().map(|id| seen::shown(connection, *id)).collect()
+        })
+        .await
     }
 
     async fn conversation_for(

@@ -6,6 +6,7 @@ mod conversations;
 mod fake_phones;
 mod fake_push;
 mod keys;
+mod logins;
 mod messages;
 mod phones;
 mod positions;

@@ -1,7 +1,7 @@
 //! Conversations as their members see them.
 
-use tidings::model::{ConversationId, ConversationKind, Role, UserId};
-use tidings::store::{PageOf, ProfileChange};
+use tidings::model::{ConversationId, ConversationKind, Role, Seq, UserId};
+use tidings::store::{PageOf, Position, ProfileChange};
 
 use super::Fixture;
 
@@ -47,6 +47,38 @@ pub async fn pages_of_many_users_come_in_the_order_asked(fixture: &Fixture) {
     assert_eq!(seen, [vec![(Role::Member, 1)], vec![], vec![(Role::Owner, 0)]]);
     let alone = fixture.seen_by(group, &bob).await;
     assert_eq!(answers[0], [alone]);
+}
+
+pub async fn groups_of_a_page_may_come_without_members_which_are_asked_for_once(fixture: &Fixture) {
+    let [alice, bob, carol] = fixture.users(["alice", "bob", "carol"]).await;
+    let group = fixture.group(&carol, &[&bob, &alice]).await;
+    let channel = fixture.channel(&alice, &[&bob]).await;
+    let direct = fixture.direct(&alice, &bob).await;
+    let seq = fixture.say(group, &bob, "hello").await;
+    fixture.say(direct, &alice, "hello").await;
+    let reached = Position {
+        conversation_id: group,
+        user_id: alice.clone(),
+        read_seq: Seq::ZERO,
+        delivered_seq: seq,
+        seen_seq: Seq::ZERO,
+    };
+    fixture.store.advance(&[reached]).await.unwrap();
+    let pages: Vec<_> =
+        [&alice, &bob, &carol].map(|user| PageOf { user_id: user.clone(), after: None, limit: 10 }).into();
+    let whole = fixture.store.conversations_of(&pages).await.unwrap();
+    let mut bare = fixture.store.pages_of(&pages).await.unwrap();
+    let ids = [channel, ConversationId::new(), group];
+    let shown = fixture.store.shown_members(&ids).await.unwrap();
+    assert_eq!(shown.iter().map(Vec::len).collect::<Vec<_>>(), [2, 0, 3]);
+    let read: Vec<_> = shown[2].iter().map(|one| (one.read_seq, one.delivered_seq)).collect();
+    assert_eq!(read, [(Seq::ZERO, seq), (seq, seq), (Seq::ZERO, Seq::ZERO)]);
+    for conversation in bare.iter_mut().flatten().filter(|one| one.kind != ConversationKind::Direct) {
+        assert!(conversation.members.is_empty());
+        let place = ids.iter().position(|id| *id == conversation.id).unwrap();
+        conversation.members.clone_from(&shown[place]);
+    }
+    assert_eq!(bare, whole);
 }
 
 pub async fn a_conversation_differs_from_member_to_member(fixture: &Fixture) {

@@ -94,6 +94,7 @@ macro_rules! contract {
             conversations {
                 they_are_listed_by_rising_id_page_by_page
                 pages_of_many_users_come_in_the_order_asked
+                groups_of_a_page_may_come_without_members_which_are_asked_for_once
                 a_conversation_differs_from_member_to_member
                 members_are_listed_by_rising_id_with_their_profiles
             }

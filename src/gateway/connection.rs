@@ -169,6 +169,10 @@ impl Driver<'_> {
             Ok(Progress::Written) if self.work.is_some() => self.last_seen = Instant::now(),
             Ok(_) => {}
         }
+        // Before anything is read: fragments without end use up the turn that tokio gives a task, and then no timer is heard.
+        if timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Wake::Timer);
+        }
         if self.writer.has_room() {
             if let Poll::Ready(next) = self.session.outbox.poll_next(cx) {
                 return Poll::Ready(Wake::Output(next));
@@ -192,7 +196,7 @@ impl Driver<'_> {
             return Poll::Ready(Wake::Input(input));
         }
         // Work may have put answers into the outbox since it was looked at; its waker is registered and fires.
-        if timer.as_mut().poll(cx).is_ready() { Poll::Ready(Wake::Timer) } else { Poll::Pending }
+        Poll::Pending
     }
 
     /// Writes what is there before a close, as far as the peer takes it.

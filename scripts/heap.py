@@ -3,7 +3,7 @@
 
     scripts/heap.py --program target/release/tidings --pid $(pgrep -n tidings) --seconds 14 --per 200
 
-Begin it, let 200 sockets come (`tidings-loadtest run … --sockets 200 --connect-rate 100`), and read the bytes of each. It sets
+Begin it, wait until it says that it watches, let 200 sockets come (`tidings-loadtest run … --sockets 200 --connect-rate 100`), and read the bytes of each. It sets
 probes on mimalloc's entry points (root; the program with its symbols), so every allocation costs a trap: for memory, never for times.
 """
 import argparse
@@ -90,10 +90,12 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             data = f"{folder}/heap.perf"
             record = ["perf", "record", "-q", "-o", data, "-e", f"{group}:heap_*", "-p", args.pid]
+            print(f"heap.py: watching for {args.seconds} s from now", file=sys.stderr, flush=True)
             subprocess.run([*record, "--call-graph", "dwarf,4096", "-m", "16384", "--", "sleep", args.seconds], check=True)
             script = ["perf", "script", "-i", data, "--no-inline", "-F", "tid,time,event,trace,ip,sym"]
             heap = Heap()
-            with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as printed:
+            # It tells of kinds of events that are not recorded here that they have no trace.
+            with subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as printed:
                 heap.read(printed.stdout)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"heap.py: {error}; it needs root and perf (Debian: linux-perf)")

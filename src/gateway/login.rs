@@ -14,7 +14,7 @@ use crate::model::{
     UserId,
 };
 use crate::protocol::{CloseCode, ErrorCode, Reconnect, Ref, ServerFrame, Welcome};
-use crate::store::{PageOf, Span, Store};
+use crate::store::{PageOf, Span, Store, StoreError};
 
 /// Sockets in one look-up.
 const TOGETHER: usize = 256;
@@ -77,29 +77,20 @@ impl Rejected {
 
 impl Logins {
     pub fn new(store: &Arc<dyn Store>) -> Self {
-        let (one, two, three) = (Arc::clone(store), Arc::clone(store), Arc::clone(store));
-        let (four, five) = (Arc::clone(store), Arc::clone(store));
         Self {
-            admissions: Coalescer::new(move |asked: Vec<Admission>| {
-                let store = Arc::clone(&one);
-                async move { store.admit(&asked).await }
+            admissions: looked_up(
+                store,
+                |store, asked: Vec<Admission>| async move { store.admit(&asked).await },
+            ),
+            groups: looked_up(
+                store,
+                |store, users: Vec<UserId>| async move { store.groups_of(&users).await },
+            ),
+            pages: looked_up(store, |store, pages: Vec<PageOf>| async move { store.pages_of(&pages).await }),
+            members: looked_up(store, |store, groups: Vec<ConversationId>| async move {
+                store.shown_members(&groups).await
             }),
-            groups: Coalescer::new(move |users: Vec<UserId>| {
-                let store = Arc::clone(&two);
-                async move { store.groups_of(&users).await }
-            }),
-            pages: Coalescer::new(move |pages: Vec<PageOf>| {
-                let store = Arc::clone(&three);
-                async move { store.pages_of(&pages).await }
-            }),
-            members: Coalescer::new(move |groups: Vec<ConversationId>| {
-                let store = Arc::clone(&four);
-                async move { store.shown_members(&groups).await }
-            }),
-            spans: Coalescer::new(move |spans: Vec<Span>| {
-                let store = Arc::clone(&five);
-                async move { store.spans(&spans).await }
-            }),
+            spans: looked_up(store, |store, spans: Vec<Span>| async move { store.spans(&spans).await }),
         }
     }
 
@@ -116,6 +107,18 @@ impl Logins {
     pub async fn span(&self, span: Span) -> Result<Vec<Entry>, Problem> {
         self.spans.get(span).await.map_err(|error| look_up_failed(&error))
     }
+}
+
+/// One of the store's look-ups, for many at a time.
+fn looked_up<Req: Send + 'static, Res: Send + 'static, Fut>(
+    store: &Arc<dyn Store>,
+    look_up: impl Fn(Arc<dyn Store>, Vec<Req>) -> Fut + Send + Sync + 'static,
+) -> Coalescer<Req, Res>
+where
+    Fut: Future<Output = Result<Vec<Res>, StoreError>> + Send + 'static,
+{
+    let store = Arc::clone(store);
+    Coalescer::new(move |asked| look_up(Arc::clone(&store), asked))
 }
 
 impl Gateway {
